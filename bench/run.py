@@ -1,0 +1,123 @@
+"""Measure what the project promises about speed and memory, print a table, write bench/results.json.
+
+python -m bench.run             all of it, in about two minutes; exits with 1 where a goal is missed
+python -m bench.run --record    also put the table into docs/performance.md
+python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, service, gateway, server, startup
+"""
+
+import json
+import logging
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+from bench import gateway, preflight, server, service, startup, uploads
+from bench.figures import Figure
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).with_name("results.json")
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
+FIGURES = re.compile(r"(?<=<!-- generated:figures -->\n).*?(?=<!-- end:figures -->)", re.DOTALL)
+HEAD = ("What", "Measured", "Goal", "Met")
+# source: the issue "Spine", speed and memory
+PREFLIGHT_GOALS = {"clean": 7, "messy": 3}
+PEAK_GOAL_MB = 60
+
+
+def measure_preflight(_folder: Path) -> list[Figure]:
+    figures: list[Figure] = []
+    for kind, found in preflight.measure().items():
+        lines, goal = f"Preflight of 100,000 {kind} lines", PREFLIGHT_GOALS[kind]
+        detail = f"{found['ms']:.0f} ms against {found['naive_ms']:.0f} ms"
+        figures += [
+            Figure(f"{lines}: times faster than uuid.UUID", found["ratio"], "x", goal, detail, least=True),
+            Figure(f"{lines}: peak memory of the process", found["peak_mb"], "MB", PEAK_GOAL_MB),
+        ]
+    return figures
+
+
+def in_loop(work: Callable[[Path], Awaitable[list[Figure]]], folder: Path) -> list[Figure]:
+    """Run an async part on the event loop that the product runs on."""
+    return anyio.run(partial(work, folder))
+
+
+PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
+    "preflight": measure_preflight,
+    "uploads": partial(in_loop, uploads.measure),
+    "service": partial(in_loop, service.measure),
+    "gateway": partial(in_loop, gateway.measure),
+    "server": partial(in_loop, server.measure),
+    "startup": startup.measure,
+}
+
+
+def measure(parts: Sequence[str], console: Console) -> list[Figure]:
+    """Run the parts one after the other, each in an empty directory of its own."""
+    figures: list[Figure] = []
+    for part in parts:
+        with console.status(f"measuring: {part}"), tempfile.TemporaryDirectory() as folder:
+            figures += PARTS[part](Path(folder).resolve())
+    return figures
+
+
+def shown(figures: Sequence[Figure]) -> Table:
+    table = Table(*HEAD)
+    for figure in figures:
+        row = figure.row()
+        table.add_row(row["what"], row["measured"], row["goal"], "ok" if figure.met else "[bold red]over[/]")
+    return table
+
+
+def table_of(figures: Sequence[Figure]) -> str:
+    """Write the Markdown table that `make docs` makes of the results."""
+    cells = [HEAD, tuple("---" for _ in HEAD)]
+    for figure in figures:
+        row = figure.row()
+        cells.append((row["what"], row["measured"], row["goal"], "yes" if row["met"] else "**no**"))
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def record(figures: Sequence[Figure]) -> None:
+    """Put the table between the markers of docs/performance.md."""
+    page = PERFORMANCE.read_text("utf-8")
+    PERFORMANCE.write_text(FIGURES.sub(f"\n{table_of(figures)}\n\n", page), "utf-8")
+
+
+def machine() -> dict[str, str]:
+    """Say what the figures come from: without it they mean nothing elsewhere."""
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "recontact_mcp": version("recontact-mcp"),
+        "mcp": version("mcp"),
+    }
+
+
+def main(words: Sequence[str]) -> int:
+    parts = [word for word in words if word != "--record"]
+    if not set(parts) <= PARTS.keys():
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
+    logging.disable(logging.CRITICAL)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    figures = measure(parts or [*PARTS], console)
+    console.print(shown(figures))
+    if not parts:
+        results = {"machine": machine(), "rows": [figure.row() for figure in figures]}
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    if "--record" in words:
+        record(figures)
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

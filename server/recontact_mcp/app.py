@@ -1,0 +1,81 @@
+"""Builds the MCP server: the catalog as tools, and what goes with them."""
+
+import inspect
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import MCPServer
+from mcp.server.subscriptions import InMemorySubscriptionBus
+from mcp_types import ToolAnnotations
+
+from recontact_mcp.boundary import RecontactServer
+from recontact_mcp.completions import add_completions
+from recontact_mcp.opening import Effects, Opening
+from recontact_mcp.prompts import add_prompts
+from recontact_mcp.resources import add_resources
+from recontact_mcp.settings import Settings
+from recontact_tools.catalog import CATALOG
+
+NAME = "recontact-mcp"
+INSTRUCTIONS = """\
+Recontacts are the respondents (RSIDs) who alone may re-enter a survey (a target group) on the Cint Exchange.
+Uploads and removals are jobs: start one, then follow it with its job tool (wait_seconds=45) or resource.
+One job at a time per target group, at most 100,000 IDs each; project_id and account_id are found or configured.
+Errors say whether anything changed and what to do next: JOB_RUNNING names a job to follow; after OUTCOME_UNKNOWN look.
+Respondent IDs are personal data: upload by path, and list them only when the user asks for IDs."""
+
+# ours: the lists are fixed for the life of a process; a client may keep them for an hour.
+LISTS_FRESH_MS = 3_600_000
+
+
+def build_server(settings: Settings, *, effects: Effects | None = None, local_files: bool = True) -> RecontactServer:
+    """Build the server of one process; nothing is opened before its first request.
+
+    *effects* is where time, ids and the way to the API can be replaced; *local_files* is whether `path`
+    uploads may read this machine's files, which only a client that runs the server itself may ask for.
+    """
+    bus = InMemorySubscriptionBus()
+    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files)
+
+    @asynccontextmanager
+    async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:
+        async with opening.running():
+            yield opening
+
+    server = RecontactServer(
+        NAME,
+        title="Recontacts",
+        instructions=INSTRUCTIONS,
+        version=version(NAME),
+        lifespan=lifespan,
+        subscriptions=bus,
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
+            "prompts/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
+            "resources/templates/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
+        },
+        log_level=settings.log_level,
+    )
+    server.asking_seconds = settings.confirm_seconds
+    _add_tools(server)
+    add_resources(server, opening)
+    add_prompts(server)
+    add_completions(server, opening)
+    return server
+
+
+def _add_tools(server: RecontactServer) -> None:
+    for operation in CATALOG:
+        server.add_tool(
+            operation.run,
+            title=operation.title,
+            description=inspect.getdoc(operation.run),
+            annotations=ToolAnnotations(
+                read_only_hint=operation.read_only,
+                destructive_hint=operation.destructive,
+                idempotent_hint=operation.idempotent,
+                open_world_hint=True,
+            ),
+        )

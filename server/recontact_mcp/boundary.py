@@ -1,0 +1,197 @@
+"""The one boundary of the server: errors keep their fields, and only our own words leave."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import anyio
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import (
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedResourceError,
+)
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    TextContent,
+    Tool,
+)
+from pydantic import AnyUrl, ValidationError
+
+from recontact_mcp.opening import Opening
+from recontact_mcp.schemas import arguments_schema, result_schema
+from recontact_mcp.subjects import explained_call, explained_read
+from recontact_tools.catalog import CATALOG
+from recontact_tools.errors import (
+    ErrorCode,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    RecontactError,
+    Unreachable,
+)
+
+logger = logging.getLogger(__name__)
+
+OPERATIONS = {operation.name: operation for operation in CATALOG}
+LOOK_WITH = {
+    "upload_recontacts": "list_upload_jobs and get_recontact_overview",
+    "remove_all_recontacts": "get_recontact_overview",
+}
+NO_SUCH_RESOURCE = "There is no such resource: resources/templates/list shows what can be read."
+# ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.
+CALL_SECONDS = 57.0
+
+
+class RecontactServer(MCPServer[Opening]):
+    """The SDK's server with our boundary: errors keep their fields, and the list of tools is made once."""
+
+    listed: tuple[Tool, ...] = ()
+    call_seconds: float = CALL_SECONDS
+    # How long a call may take besides, while a person is asked inside it.
+    asking_seconds: float = 0.0
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the tools with schemas that every host can take."""
+        if not self.listed:
+            self.listed = tuple(portable(tool) for tool in await super().list_tools())
+        return list(self.listed)
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Opening, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool; whatever goes wrong comes back as our own words, never the exception's.
+
+        Raises:
+            MCPError: There is no tool of this name.
+        """
+        if name not in OPERATIONS:
+            raise MCPError(code=INVALID_PARAMS, message="There is no such tool: tools/list shows all.")
+        try:
+            self._check_names(name, arguments)
+            if OPERATIONS[name].read_only:  # the reads of one call, and its waits, have bounds of their own
+                return await super().call_tool(name, arguments, context)
+            with anyio.move_on_after(self.call_seconds + self.asking_seconds * OPERATIONS[name].destructive):
+                return await super().call_tool(name, arguments, context)
+        except RecontactError as error:
+            return refused(error)
+        except ToolError as failure:
+            return refused(await explained_call(translated(name, failure), name, arguments, context))
+        return refused(_unfinished(name, "took too long", ErrorCode.UNAVAILABLE))
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Opening, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource; a refusal becomes a JSON-RPC error that carries its fields.
+
+        Raises:
+            MCPError: The read was refused.
+        """
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceNotFoundError:
+            raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE) from None
+        except UnexpectedResourceError as failure:
+            raise unreadable(await explained_read(failure.__cause__, str(uri), context)) from None
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Opening, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt's text.
+
+        Raises:
+            MCPError: There is no such prompt, or its arguments do not fit.
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(
+                code=INVALID_PARAMS,
+                message="There is no such prompt, or its arguments do not fit: prompts/list shows both.",
+            ) from error
+
+    def _check_names(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments that no parameter has: one that is ignored would be believed to have worked."""
+        known = set((self._tool_input_schema(name) or {})["properties"])
+        if set(arguments) - known:
+            raise InvalidInput(
+                f"{name} was called with an argument that it does not have; nothing was sent.",
+                next_step=f"Use only: {', '.join(sorted(known))}.",
+                safe_to_repeat=True,
+            )
+
+
+def refused(error: RecontactError) -> CallToolResult:
+    """Return an error as a tool result that says the same in text and in structure."""
+    body = {"error": error.as_dict()}
+    return CallToolResult(
+        content=[TextContent(type="text", text=json.dumps(body, indent=2))],
+        structured_content=body,
+        is_error=True,
+    )
+
+
+def translated(name: str, failure: ToolError) -> RecontactError:
+    """Turn what the SDK raised for one of our tools into an error of ours."""
+    cause = failure.__cause__
+    if isinstance(cause, RecontactError):
+        return cause
+    if isinstance(cause, ValidationError):
+        return _invalid_arguments(name, cause)
+    logger.error("Tool %s failed unexpectedly", name, exc_info=cause)
+    return _unfinished(name, "failed unexpectedly", ErrorCode.INTERNAL_ERROR)
+
+
+def _invalid_arguments(name: str, invalid: ValidationError) -> InvalidInput:
+    """Name the arguments that do not fit and why, without the values: they are the caller's data."""
+    problems = {
+        ".".join(str(part) for part in problem["loc"][:1]): problem["msg"]
+        for problem in invalid.errors(include_input=False, include_url=False)
+    }
+    return InvalidInput(
+        f"{name} was called with arguments that do not fit; nothing was sent.",
+        next_step="; ".join(f"{field}: {reason}" for field, reason in sorted(problems.items())),
+        safe_to_repeat=True,
+        details={"arguments": [*sorted(problems)]},
+    )
+
+
+def _unfinished(name: str, happened: str, code: ErrorCode) -> RecontactError:
+    if OPERATIONS[name].read_only:
+        return Unreachable(
+            f"Reading {happened}; nothing was changed.",
+            code=code,
+            next_step="Repeat the call once; if it fails again, tell the user and point them to the server's log.",
+        )
+    return OutcomeUnknown(
+        f"The call {happened}, so it is not known whether a job was started.",
+        code=code,
+        next_step=f"Look with {LOOK_WITH[name]} before trying again.",
+    )
+
+
+def unreadable(error: BaseException | None) -> MCPError:
+    """Turn what a read of a resource raised into a JSON-RPC error; a refusal of ours keeps its fields."""
+    if isinstance(error, RecontactError):
+        code = INVALID_PARAMS if isinstance(error, InvalidInput | NotAllowed | NotFound) else INTERNAL_ERROR
+        return MCPError(code=code, message=error.message, data={"error": error.as_dict()})
+    logger.error("A resource failed unexpectedly", exc_info=error)
+    return MCPError(code=INTERNAL_ERROR, message="Reading failed unexpectedly; nothing was changed.")
+
+
+def portable(tool: Tool) -> Tool:
+    """Return a tool with schemas that every host can take."""
+    return tool.model_copy(
+        update={
+            "input_schema": arguments_schema(tool.input_schema),
+            "output_schema": result_schema(tool.output_schema or {}),
+        }
+    )

@@ -1,0 +1,201 @@
+"""The demo's story, step by step; each step checks the server's answer before it goes on."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from recontact_mcp.cli.demo_client import Session, Surprise, expect
+from recontact_mcp.cli.demo_file import MessyFile
+from recontact_mcp.cli.demo_screen import Screen
+
+# ours: smooth to the eye, nothing to the server.
+LOOK_SECONDS = 0.25
+# source: architecture.md, the longest wait a job tool takes
+WAIT_SECONDS = 45
+PAGE_SIZE = 5
+IDENTIFIER = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+WRONG_PHRASE = "yes, remove everything"
+# ours: two slips of the finger.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One run of the demo; *typing* asks a person to type, and is None where the demo does it for them."""
+
+    session: Session
+    screen: Screen
+    file: MessyFile
+    typing: Callable[[], Awaitable[str]] | None
+
+    async def tell(self) -> None:
+        """Run every step.
+
+        Raises:
+            Surprise: A step did not go as it must.
+        """
+        await self.connect()
+        job = await self.upload()
+        await self.second_upload_is_refused(job)
+        await self.follow_upload(job)
+        await self.count_and_page()
+        await self.wrong_phrase_changes_nothing()
+        await self.follow_removal(await self.removal())
+        with self.screen.step("Nothing is left"):
+            expect(await self.stored() == 0, "The overview still counts respondent IDs after the removal.")
+            self.screen.good("0 stored")
+
+    async def stored(self) -> int:
+        """Return how many IDs the server says are stored."""
+        overview = await self.session.call("get_recontact_overview")
+        return int(overview["saved_respondent_ids_count"])
+
+    async def connect(self) -> None:
+        """Ask the server who it is and what it can do."""
+        # Imported here: other commands do not pay for the tools.
+        from recontact_tools.catalog import CATALOG  # noqa: PLC0415 (the reason is the line above)
+
+        with self.screen.step("Connect"):
+            client = self.session.client
+            tools = (await client.list_tools()).tools
+            info = client.server_info
+            self.screen.facts(
+                {
+                    "server": f"{info.name} {info.version}" if info else "(no name)",
+                    "protocol": client.protocol_version,
+                    "tools": ", ".join(tool.name for tool in tools),
+                }
+            )
+            expect(len(tools) == len(CATALOG), f"{len(CATALOG)} tools were expected, {len(tools)} are there.")
+            expect(await self.stored() == 0, "The new target group is not empty.")
+
+    async def upload(self) -> dict[str, Any]:
+        """Upload the messy file by path, and compare the report with what was planted."""
+        with self.screen.step(f"Upload {self.file.ids:,} identifiers from a spreadsheet export"):
+            self.screen.call("upload_recontacts", f'path="{self.file.path.name}"')
+            job = await self.session.call("upload_recontacts", path=str(self.file.path))
+            eta = job["eta_seconds"]
+            self.screen.facts(
+                {
+                    "sent": f"{job['ids_sent']:,} of {job['lines_read']:,} lines, column {job['column']}",
+                    "job": f"{job['job_id']}, {job['status']}, about {eta['low']} to {eta['high']} s",
+                    "resource": job["resource_uri"],
+                    "next": job["next_step"],
+                }
+            )
+            self.screen.left_out(job["dropped"])
+            counts = {line["kind"]: line["count"] for line in job["dropped"]}
+            expect(job["ids_sent"] == self.file.ids, "Not every identifier of the file was sent.")
+            for kind, planted in self.file.planted.items():
+                expect(counts.get(kind) == planted, f"The report does not count {planted} {kind} lines.")
+            expect(not IDENTIFIER.search(json.dumps(job)), "The report shows an identifier.")
+            self.screen.good("the report counts exactly the mistakes in the file, and shows no identifier")
+            return job
+
+    async def second_upload_is_refused(self, job: dict[str, Any]) -> None:
+        """Try a second job while the first runs."""
+        with self.screen.step("A second upload while the first one runs"):
+            self.screen.call("upload_recontacts", "ids=[1 identifier]")
+            error = await self.session.call_refused("upload_recontacts", ids=["00000000-0000-4000-8000-000000000001"])
+            self.screen.refusal(error)
+            expect(error["code"] == "JOB_RUNNING", f"JOB_RUNNING was expected, not {error['code']}.")
+            expect(error.get("job_id") == job["job_id"], "The refusal does not name the running job.")
+            self.screen.good(f"refused, with the handle of the running job {error['job_id']}")
+
+    async def follow_upload(self, job: dict[str, Any]) -> None:
+        """Follow the upload to its end."""
+        with self.screen.step("Follow the upload"):
+            self.screen.call("get_upload_job", f"wait_seconds={WAIT_SECONDS}")
+            self.screen.call("get_recontact_overview", "meanwhile")
+            with self.screen.bar("stored", self.file.ids) as show:
+                report = await self._follow("get_upload_job", job, show)
+            self.screen.good(f"{report['status']} at {report['completed_at']}")
+
+    async def count_and_page(self) -> None:
+        """Read the count and one page of IDs."""
+        with self.screen.step("Read the count and a page"):
+            overview = await self.session.call("get_recontact_overview")
+            self.screen.call("get_recontact_overview", "")
+            self.screen.facts(
+                {"stored": f"{overview['saved_respondent_ids_count']:,}", "room left": f"{overview['room_left']:,}"}
+            )
+            expect(overview["saved_respondent_ids_count"] == self.file.ids, "The count is not what was sent.")
+            page = await self.session.call("list_recontacts", page_size=PAGE_SIZE)
+            self.screen.call("list_recontacts", f"page_size={PAGE_SIZE}")
+            for respondent_id in page["respondent_ids"]:
+                self.screen.say(respondent_id)
+            size = min(PAGE_SIZE, self.file.ids)
+            expect(len(page["respondent_ids"]) == size, "The page does not hold what was asked for.")
+            self.screen.good("listed because they were asked for; no other tool shows an identifier")
+
+    async def wrong_phrase_changes_nothing(self) -> None:
+        """Let the wrong words be typed, and see that nothing happens."""
+        with self.screen.step("Remove everything: the wrong words change nothing"):
+
+            async def reply(message: str) -> str:
+                self.screen.question(message)
+                self.screen.say(f'the demo types  [bold]"{WRONG_PHRASE}"[/]')
+                return WRONG_PHRASE
+
+            self.session.person.reply = reply
+            self.screen.call("remove_all_recontacts", "")
+            error = await self.session.call_refused("remove_all_recontacts")
+            self.screen.refusal(error)
+            expect(error["code"] == "CONFIRMATION_MISMATCH", f"A mismatch was expected, not {error['code']}.")
+            expect(await self.stored() == self.file.ids, "Something was removed without the right phrase.")
+            self.screen.good(f"still {self.file.ids:,} stored")
+
+    async def removal(self) -> dict[str, Any]:
+        """Remove everything once a person has typed the phrase."""
+        with self.screen.step("Remove everything: the phrase is typed"):
+            self.session.person.reply = self._agree
+            for _ in range(ATTEMPTS):
+                self.screen.call("remove_all_recontacts", "")
+                asked = self.session.person.asked
+                answer, refused = await self.session.attempt("remove_all_recontacts")
+                expect(self.session.person.asked == asked + 1, "The server did not ask a person exactly once.")
+                if not refused:
+                    eta = answer["eta_seconds"]
+                    self.screen.good(
+                        f"job {answer['job_id']}, {answer['status']}, about {eta['low']} to {eta['high']} s"
+                    )
+                    return answer
+                self.screen.refusal(answer["error"])
+            raise Surprise("The phrase was not typed; nothing was removed.")
+
+    async def follow_removal(self, job: dict[str, Any]) -> None:
+        """Follow the removal to its end."""
+        with self.screen.step("Follow the removal"):
+            self.screen.call("get_removal_job", f"wait_seconds={WAIT_SECONDS}")
+            self.screen.call("get_recontact_overview", "meanwhile")
+            with self.screen.bar("removed", self.file.ids) as show:
+                report = await self._follow("get_removal_job", job, lambda stored: show(self.file.ids - stored))
+            self.screen.good(f"{report['status']} at {report['completed_at']}")
+
+    async def _agree(self, message: str) -> str:
+        self.screen.question(message)
+        if self.typing is not None:
+            return await self.typing()
+        phrase = f"REMOVE {self.file.ids} FROM {self.session.target_group_id}"
+        self.screen.say(f'the demo, as the client\'s user, types  [bold]"{phrase}"[/]')
+        return phrase
+
+    async def _follow(self, tool: str, job: dict[str, Any], show: Callable[[int], None]) -> dict[str, Any]:
+        report = job
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, show)
+            while report["status"] == "Processing":
+                report = await self.session.call(tool, job_id=job["job_id"], wait_seconds=WAIT_SECONDS)
+            tasks.cancel_scope.cancel()
+        show(await self.stored())
+        expect(report["status"] == "Completed", f"The job ended as {report['status']}.")
+        return report
+
+    async def _watch(self, show: Callable[[int], None]) -> None:
+        while True:
+            show(await self.stored())
+            await anyio.sleep(LOOK_SECONDS)

@@ -1,0 +1,193 @@
+"""The lifespan of a server: nothing is opened before the first request that needs it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+from mcp.shared.subscriptions import ResourceUpdated
+
+from recontact_mcp import consent
+from recontact_tools.errors import Unreachable
+from recontact_tools.policy import Policy
+from recontact_tools.runtime import Clock, Rules, Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+    from mcp.server.mcpserver import Context, Elicit
+    from mcp.server.subscriptions import SubscriptionBus
+
+    from recontact_mcp.settings import Settings
+    from recontact_tools.gateway import Gateway
+    from recontact_tools.injected import Confirmation, Lifespan, Unanswered
+    from recontact_tools.ledger import Ledger
+    from recontact_tools.plans import Question
+
+# ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
+WAKE_AFTER_SECONDS = 5.0
+LOCAL_PRINCIPAL = "local"
+LEDGER_FILE = "ledger.sqlite"
+
+
+def new_ulid() -> str:
+    """Return a fresh ULID."""
+    from ulid import ULID
+
+    return str(ULID())
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings)."""
+
+    clock: Clock = field(default_factory=Clock)
+    new_id: Callable[[], str] = new_ulid
+    gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
+    ledger: Callable[[Path], Ledger] | None = None
+
+
+class Opening:
+    """What one server holds; it opens on the first request that needs it and closes with the server."""
+
+    def __init__(self, settings: Settings, effects: Effects, *, bus: SubscriptionBus, local_files: bool) -> None:
+        self._settings = settings
+        self._effects = effects
+        self._bus = bus
+        self._local_files = local_files
+        self._tasks: anyio.abc.TaskGroup
+        self._lock = anyio.Lock()
+        self._closing = anyio.Event()
+        self._runtime: Runtime | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Opening]:
+        """Hold open what gets opened, until the server stops."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks, self._closing, self._runtime = tasks, anyio.Event(), None
+            waking = anyio.CancelScope()
+            self._tasks.start_soon(self._wake_later, waking)
+            try:
+                yield self
+            finally:
+                waking.cancel()
+                self._closing.set()
+
+    async def runtime(self) -> Runtime:
+        """Return what operations work with, opening it on the first call.
+
+        Raises:
+            Unreachable: The data directory cannot be used; the next call tries again.
+        """
+        if self._runtime is not None:
+            return self._runtime
+        async with self._lock:
+            return await self._opened()
+
+    async def _opened(self) -> Runtime:
+        runtime = self._runtime or await self._open()
+        self._runtime = runtime
+        return runtime
+
+    def require_asking(self, ctx: Context[Lifespan]) -> None:
+        """Refuse where the client cannot put a question to a person."""
+        if not consent.can_ask(ctx.client_capabilities):
+            raise consent.confirmation_unavailable()
+
+    async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
+        """Put a question to a person in the way the client's protocol era has for it."""
+        return await consent.ask(ctx, question, seconds=self._settings.confirm_seconds)
+
+    async def _wake_later(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._effects.clock.sleep(WAKE_AFTER_SECONDS)
+            # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
+            with suppress(Unreachable, OSError):
+                if (self._settings.home / LEDGER_FILE).exists():
+                    await self.runtime()
+
+    async def _open(self) -> Runtime:
+        from recontact_mcp.data_directory import anticipating_faults
+
+        with anticipating_faults():
+            runtime: Runtime = await self._tasks.start(self._hold)
+        return runtime
+
+    async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
+        """Open everything, and close it in the task that opened it."""
+        from recontact_mcp.data_directory import resume
+        from recontact_tools.desk import Desk
+        from recontact_tools.engine import DurableEngine
+        from recontact_tools.ledger.sqlite import SqliteLedger
+
+        settings, clock, rules = self._settings, self._effects.clock, self._rules()
+        home = settings.home
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        way = self._effects.gateway or gateway_for
+        async with way(settings) as gateway:
+            ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
+            desk = Desk(gateway, ledger, clock, rules.pace, rules.policy, publish=self._publish)
+            background = anyio.create_task_group()
+            engine = DurableEngine(home, desk, background)
+            try:
+                async with background:
+                    if not settings.read_only:  # it changes nothing, nor for others
+                        background.start_soon(resume, engine)
+                    task_status.started(
+                        Runtime(rules, gateway, ledger, engine, clock, self._effects.new_id, LOCAL_PRINCIPAL)
+                    )
+                    await self._closing.wait()
+                    background.cancel_scope.cancel()
+            finally:
+                # Not before the background has ended: a thread of it may still be reading the ledger.
+                with anyio.CancelScope(shield=True):
+                    await engine.aclose()
+                    await ledger.aclose()
+
+    def _rules(self) -> Rules:
+        settings = self._settings
+        return Rules(
+            policy=Policy(
+                read_only=settings.read_only,
+                accounts=settings.allowed_accounts,
+                projects=settings.allowed_projects,
+                target_groups=settings.allowed_target_groups,
+            ),
+            account_id=settings.account_id,
+            project_id=settings.project_id,
+            upload_roots=settings.upload_roots,
+            local_files=self._local_files,
+            pace=pace_of(settings),
+            plan_seconds=settings.plan_seconds,
+            compare_pages=1_000 if settings.embedded else settings.compare_pages,
+            template_id=settings.template_id,
+        )
+
+    async def _publish(self, uri: str) -> None:
+        await self._bus.publish(ResourceUpdated(uri=uri))
+
+
+def pace_of(settings: Settings) -> float:
+    """Return how fast jobs run where the calls go: the embedded service's pace, or Cint's own."""
+    return settings.pace if settings.embedded else 1.0
+
+
+@asynccontextmanager
+async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
+    """Open the way to the API that the settings name: Cint's, or the embedded service."""
+    if settings.embedded:
+        from recontact_mcp.embedded import embedded_gateway
+
+        way = embedded_gateway(settings.data_dir, pace=settings.pace, api_version=settings.cint_api_version)
+        async with way as gateway:
+            yield gateway
+        return
+    from recontact_mcp.connecting import connection_for
+    from recontact_tools.gateway import Gateway
+
+    async with Gateway(connection_for(settings)) as gateway:
+        yield gateway

@@ -1,0 +1,245 @@
+"""What the operator decides: every setting, its limits and its default."""
+
+# pydantic-settings would add 40 to 70 ms to every cold start over stdio (measured: its command-line, dotenv
+# and cloud sources are imported whether or not they are used), so the few lines it would save are here.
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+
+from recontact_mcp.settings_values import (
+    absolute,
+    account_ids,
+    api_url,
+    existing_file,
+    proxy_url,
+    roots,
+    ulid,
+    ulids,
+    upper,
+)
+
+# What the embedded service holds at its first start.
+EMBEDDED_ACCOUNT_ID = 101
+EMBEDDED_PROJECT_ID = "01BTGNYV6HRNK8K8VKZASZCFP0"
+RECONTACT_TEMPLATE_ID = "01JH0PEGPC4Z8RDD304E2SF0EW"  # source: cint-api.md section 3.1, step 3
+
+Ulid = Annotated[str, AfterValidator(ulid)]
+ApiUrl = Annotated[str, AfterValidator(api_url)]
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field of `Settings`."""
+    return field.upper() if field.startswith("cint_") else f"RECONTACT_{field.upper()}"
+
+
+def default_data_dir() -> Path:
+    """Return the directory for application data on this system."""
+    # Imported here: a start that names its data directory does not pay for it.
+    from platformdirs import user_data_path  # noqa: PLC0415 (the reason is the line above)
+
+    return user_data_path("recontact-mcp", appauthor=False)
+
+
+class Settings(BaseModel):
+    """Everything the operator decides; a client can change none of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data_dir: Annotated[Path, AfterValidator(absolute)] = Field(
+        default_factory=default_data_dir,
+        description="Directory for everything kept between starts. Default: `recontact-mcp` in the system's"
+        " place for application data.",
+    )
+    upload_roots: Annotated[tuple[Path, ...], BeforeValidator(roots)] = Field(
+        default=(),
+        description="Directories that `path` uploads may read from, separated by the system's path separator;"
+        " `~` is expanded. Default: none, so no local file can be read.",
+    )
+    read_only: bool = Field(default=False, description="Refuse every upload and removal.")
+    allowed_accounts: Annotated[frozenset[int] | None, BeforeValidator(account_ids)] = Field(
+        default=None,
+        description="Accounts that may be used, separated by commas. Unset: all; set but empty: none.",
+    )
+    allowed_projects: Annotated[frozenset[str] | None, BeforeValidator(ulids)] = Field(
+        default=None,
+        description="Projects that may be used, separated by commas. Unset: all; set but empty: none.",
+    )
+    allowed_target_groups: Annotated[frozenset[str] | None, BeforeValidator(ulids)] = Field(
+        default=None,
+        description="Target groups that may be used, separated by commas. Unset: all; set but empty: none.",
+    )
+    pace: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Pace of the embedded service: 0 is full speed, 1 the documented times of the API.",
+    )
+    confirm_seconds: float = Field(
+        # ours: hosts give a call up after about 60 s; the refusal must still reach them.
+        default=50.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="Seconds a call of a 2025 client waits for the confirmation phrase of a removal. With clients of"
+        " 2026-07-28 no call waits: there the plan's seconds are the limit.",
+    )
+    plan_seconds: float = Field(
+        # ours: long enough to ask a colleague, short enough that the count still means something.
+        default=600.0,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Seconds for which the plan of a removal may be confirmed.",
+    )
+    compare_pages: int = Field(
+        # ours: 25,000 IDs, half a minute at the default rate; more would crowd out everything else on the account.
+        default=250,
+        ge=0,
+        le=1_000,
+        description="Pages of 100 stored IDs that one comparison may read at Cint (`preview_upload`, what an upload"
+        " did not store). The embedded service has no such limit.",
+    )
+    template_id: Ulid = Field(
+        default=RECONTACT_TEMPLATE_ID,
+        description="Allocation template that `check_recontact_readiness` expects. Default: Cint's Recontact template.",
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
+        default="INFO", description="Least severe log record to write: DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the log on stderr: `text`, or `json` for one object a line."
+    )
+    cint_client_id: str | None = Field(
+        default=None, description="OAuth client id. Unset: the embedded service is used and nothing leaves."
+    )
+    cint_client_secret: SecretStr | None = Field(default=None, description="OAuth client secret.")
+    cint_client_secret_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+        default=None,
+        description="File with the OAuth client secret and nothing else, in place of `CINT_CLIENT_SECRET`. It must be"
+        " yours, and closed to everybody else (`chmod 600`).",
+    )
+    cint_account_id: int | None = Field(
+        default=None,
+        gt=0,
+        le=2_147_483_647,  # source: cint-api.md, account_id is an int32
+        description="Account used when a call names none. Embedded default: 101.",
+    )
+    cint_project_id: Ulid | None = Field(
+        default=None,
+        description=f"Project used when a call names none. Embedded default: `{EMBEDDED_PROJECT_ID}`.",
+    )
+    cint_api_version: str = Field(
+        default="2025-12-18",
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="Version of the API, sent with every request. Tried: 2025-12-18 and 2025-05-27.",
+    )
+    cint_base_url: ApiUrl = Field(
+        default="https://api.cint.com/v1",
+        description="Where the API is. Plain http only to this machine.",
+    )
+    cint_auth_url: ApiUrl = Field(
+        default="https://auth.cint.com/oauth/token",
+        description="Where access tokens are issued. Plain http only to this machine.",
+    )
+
+    cint_ca_bundle: Annotated[Path, AfterValidator(existing_file)] | None = Field(
+        default=None,
+        description="PEM file with certificates to trust besides the usual ones, such as those of a proxy that"
+        " looks into https.",
+    )
+    cint_proxy: Annotated[SecretStr, AfterValidator(proxy_url)] | None = Field(
+        default=None,
+        description="URL of the proxy to Cint, `http://user:password@host:port`. Unset: what `HTTPS_PROXY` and"
+        " `NO_PROXY` say.",
+    )
+    cint_connect_seconds: float = Field(
+        # ours: four attempts and their pauses must fit into the time of a read, which is half that of a tool call.
+        default=5.0,
+        gt=0,
+        le=10,
+        allow_inf_nan=False,
+        description="Seconds to wait for a connection, 10 at most.",
+    )
+    cint_read_seconds: float = Field(
+        default=12.0,  # ours: asking again, on a new connection, still fits into the 30 s of a read
+        gt=0,
+        le=25,
+        allow_inf_nan=False,
+        description="Seconds of silence after which a read is given up and asked again, 25 at most.",
+    )
+    cint_write_seconds: float = Field(
+        default=60.0,  # ours: 5 MB over a slow uplink; a start that takes longer than a call is followed without it
+        gt=0,
+        le=60,
+        allow_inf_nan=False,
+        description="Seconds for which sending may stand still, 60 at most.",
+    )
+    cint_requests_at_once: int = Field(
+        default=8,  # ours: Cint publishes no limit and advises restraint
+        ge=1,
+        le=20,  # ours: as many connections as the gateway keeps
+        description="Requests on their way to Cint at the same time.",
+    )
+    cint_requests_per_second: float = Field(
+        default=10.0,  # ours: Cint publishes no limit and advises restraint
+        gt=0,
+        le=1_000,
+        allow_inf_nan=False,
+        description="Requests to Cint in a second, on average.",
+    )
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded service is used: no client id was given."""
+        return self.cint_client_id is None
+
+    @property
+    def home(self) -> Path:
+        """The directory of what was started and planned: one for each API, for no other must be sent to.
+
+        Servers that share a data directory share their work only when they talk to the same API as the same client.
+        """
+        if self.embedded:
+            return self.data_dir
+        told = f"{self.cint_base_url}|{self.cint_auth_url}|{self.cint_client_id}"
+        return self.data_dir / f"api-{sha256(told.encode()).hexdigest()[:16]}"
+
+    @property
+    def account_id(self) -> int | None:
+        """The account of a call that names none."""
+        return self.cint_account_id or (EMBEDDED_ACCOUNT_ID if self.embedded else None)
+
+    @property
+    def project_id(self) -> str | None:
+        """The project of a call that names none."""
+        return self.cint_project_id or (EMBEDDED_PROJECT_ID if self.embedded else None)
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        given = self.model_fields_set
+        urls = given & {"cint_base_url", "cint_auth_url"}
+        if (self.cint_client_id is None) != (self.cint_client_secret is None):
+            raise ValueError(
+                "CINT_CLIENT_ID and CINT_CLIENT_SECRET belong together: set both or neither."
+                " CINT_CLIENT_SECRET_FILE names a file with the secret."
+            )
+        if urls and self.embedded:
+            raise ValueError(
+                f"{variable(min(urls))} is set but CINT_CLIENT_ID is not: add the credentials of that"
+                " service, or unset it to use the embedded one."
+            )
+        # The secret goes to one host and the token to the other: never mix a sandbox with Cint.
+        if len(urls) == 1:
+            raise ValueError("CINT_BASE_URL and CINT_AUTH_URL belong together: set both or neither.")
+        return self

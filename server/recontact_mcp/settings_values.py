@@ -1,0 +1,122 @@
+"""How one value of the settings is read: pure functions from what was written to what is meant."""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from recontact_tools.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# source: cint-recontacts-openapi.yml, parameters project_id and target_group_id
+_ULID = re.compile(r"[0-9A-Z]{26}")
+
+
+def ulid(value: str) -> str:
+    """Return a ULID in upper case; refuse anything else."""
+    if not _ULID.fullmatch(wanted := value.strip().upper()):
+        raise ValueError("not a ULID: 26 letters and digits are expected")
+    return wanted
+
+
+def ulids(value: object) -> object:
+    """Read a list of ULIDs, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else frozenset(ulid(str(entry)) for entry in entries)
+
+
+def account_ids(value: object) -> object:
+    """Read a list of account ids, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    if entries is None:
+        return value
+    texts = [str(entry) for entry in entries]
+    if not all(text.isascii() and text.isdigit() for text in texts):
+        raise ValueError("not a list of account ids: whole numbers separated by commas are expected")
+    return frozenset(int(text) for text in texts)
+
+
+def roots(value: object) -> object:
+    """Read a list of directories, or a string of them separated by the system's path separator."""
+    entries = _entries(value, os.pathsep)
+    return value if entries is None else tuple(dict.fromkeys(_root(str(entry)) for entry in entries))
+
+
+def _root(entry: str) -> Path:
+    path = _expanded(Path(entry))
+    # The working directory of a stdio server is whatever its host had: a relative root could mean anything.
+    if not path.is_absolute():
+        raise ValueError("every directory must be absolute or begin with ~")
+    if path == Path(path.anchor):
+        raise ValueError("the root of a disk is too wide: name the directories with identifier files")
+    return path
+
+
+def absolute(path: Path) -> Path:
+    """Return a path with `~` expanded and made absolute."""
+    return _expanded(path).absolute()
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("~ cannot be expanded: no such user") from None
+
+
+def existing_file(path: Path) -> Path:
+    """Return a path as `absolute` does; refuse one where no file is."""
+    found = absolute(path)
+    try:
+        there = found.is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise ValueError("there is no such file")
+    return found
+
+
+def upper(value: object) -> object:
+    """Return a text in upper case and anything else as it is."""
+    return value.upper() if isinstance(value, str) else value
+
+
+def api_url(value: str) -> str:
+    """Return a URL without its last slash; credentials may only travel over https or inside this machine."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ValueError("not a URL: https://host/path is expected")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("a URL without user name, query and fragment is expected")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("plain http is only possible to this machine: use https")
+    return value.rstrip("/")
+
+
+def proxy_url(value: SecretStr) -> SecretStr:
+    """Return the URL of a proxy, which may hold a user name and a password."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if not host or parts.scheme not in {"http", "https"} or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("not the URL of a proxy: http://host:port is expected")
+    return value
+
+
+def _entries(value: object, separator: str) -> list[object] | None:
+    if isinstance(value, str):
+        return [entry.strip() for entry in value.split(separator) if entry.strip()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(cast("Iterable[object]", value))
+    return None

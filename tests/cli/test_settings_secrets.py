@@ -1,0 +1,224 @@
+"""Where a client secret may stand: in the environment, or in a file that nobody else can reach."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import typer.main
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.core import TyperGroup
+
+from recontact_mcp.cli.commands import app
+from recontact_mcp.settings import Settings, SettingsError, load_settings, unfamiliar, variable
+from recontact_mcp.settings_file import SECRET_CHARACTERS_MAX
+from recontact_mcp.settings_private import BYTES_MAX, content, exposure
+
+SECRET = "canary-secret"
+FILE = "CINT_CLIENT_SECRET_FILE"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> dict[str, str]:
+    return {"RECONTACT_DATA_DIR": str(tmp_path), "CINT_CLIENT_ID": "client"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text(f"{SECRET}\n", encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def secret_of(settings: Settings) -> str:
+    assert settings.cint_client_secret is not None
+    return settings.cint_client_secret.get_secret_value()
+
+
+def problem(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+    (line,) = caught.value.problems
+    assert SECRET not in line
+    return line
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_secret_is_read_from_a_file_of_its_own_without_the_line_end(
+    base: dict[str, str], file: Path, end: str
+) -> None:
+    file.write_text(f"{SECRET}{end}", encoding="utf-8", newline="")
+    assert secret_of(load_settings({**base, FILE: f" {file} "})) == SECRET
+
+
+def test_a_secret_file_may_be_named_in_the_toml_file_that_anybody_may_read(base: dict[str, str], file: Path) -> None:
+    toml = file.with_name("recontact.toml")
+    toml.write_text(f'cint_client_secret_file = "{file}"', encoding="utf-8")
+    toml.chmod(0o644)
+    assert secret_of(load_settings(base)) == SECRET
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601, 0o610])
+def test_a_secret_file_that_others_can_reach_is_refused_with_the_command_that_closes_it(
+    base: dict[str, str], file: Path, mode: int
+) -> None:
+    file.chmod(mode)
+    line = problem({**base, FILE: str(file)})
+    assert line.startswith(f"{FILE}: ")
+    assert f"`chmod 600 {file}`" in line
+
+
+def test_the_command_that_closes_a_file_can_be_pasted_whatever_the_name(base: dict[str, str], file: Path) -> None:
+    odd = file.rename(file.with_name("my secret; rm"))
+    odd.chmod(0o644)
+    assert f"`chmod 600 '{odd}'`" in problem({**base, FILE: str(odd)})
+
+
+def test_a_link_of_ones_own_to_a_closed_file_is_followed(base: dict[str, str], file: Path) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    assert secret_of(load_settings({**base, FILE: str(link)})) == SECRET
+
+
+def test_a_link_to_an_open_file_is_refused(base: dict[str, str], file: Path) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    file.chmod(0o644)
+    assert "chmod 600" in problem({**base, FILE: str(link)})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_file_or_link_of_another_user_is_refused(base: dict[str, str], file: Path) -> None:
+    link = file.with_name("link")
+    link.symlink_to(file)
+    os.chown(link, 65_534, 65_534, follow_symlinks=False)
+    assert "link of another user" in problem({**base, FILE: str(link)})
+    os.chown(file, 65_534, 65_534)
+    assert "belongs to another user" in problem({**base, FILE: str(file)})
+
+
+@given(mode=st.integers(0, 0o777), owner=st.integers(0, 3), user=st.integers(0, 3))
+def test_a_file_is_private_only_if_it_is_ours_and_closed_to_everybody_else(mode: int, owner: int, user: int) -> None:
+    status = cast("os.stat_result", SimpleNamespace(st_mode=0o100000 | mode, st_uid=owner))
+    private = exposure(status, user=user, path=Path("f")) is None
+    assert private is (owner == user and mode & 0o077 == 0)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\n", id="a blank line"),
+        pytest.param(b"canary-secret\nmore\n", id="two lines"),
+        pytest.param(b"canary secret", id="a blank"),
+        pytest.param(b"\xef\xbb\xbfcanary-secret", id="a byte order mark"),
+        pytest.param(b"CINT_CLIENT_SECRET=\tcanary-secret", id="a tab"),
+        pytest.param(b"x" * (SECRET_CHARACTERS_MAX + 1), id="too long"),
+    ],
+)
+def test_a_file_that_holds_something_else_than_a_secret_is_refused(
+    base: dict[str, str], file: Path, held: bytes
+) -> None:
+    file.write_bytes(held)
+    assert "one line is expected" in problem({**base, FILE: str(file)})
+
+
+def test_what_is_no_file_is_refused_without_being_repeated(base: dict[str, str], file: Path) -> None:
+    fifo = file.with_name("fifo")
+    os.mkfifo(fifo, 0o600)
+    large = file.with_name("large")
+    large.write_bytes(b"x" * (BYTES_MAX + 1))
+    for given_, said in {
+        SECRET: "there is no such file",
+        f"{file}/{SECRET}": "there is no such file",
+        f"~nobody-here/{SECRET}": "not a file",
+        f"{SECRET}\0": "not a file",
+        str(fifo): "not a file",
+        str(file.parent): "not a file",
+        str(large): "not a file",
+    }.items():
+        assert said in problem({**base, FILE: given_})
+
+
+def test_what_a_file_holds_is_not_in_its_repr(file: Path) -> None:
+    assert SECRET not in repr(content(file))
+
+
+def test_a_secret_given_twice_is_refused_for_one_of_them_may_be_old(base: dict[str, str], file: Path) -> None:
+    assert "set only one" in problem({**base, FILE: str(file), "CINT_CLIENT_SECRET": "other"})
+
+
+def test_the_environment_wins_over_the_file_whichever_way_it_gives_the_secret(base: dict[str, str], file: Path) -> None:
+    toml = file.with_name("recontact.toml")
+    toml.write_text('cint_client_secret = "old"', encoding="utf-8")
+    toml.chmod(0o600)
+    assert secret_of(load_settings({**base, FILE: str(file)})) == SECRET
+    toml.write_text('cint_client_secret_file = "/nowhere"', encoding="utf-8")
+    assert secret_of(load_settings({**base, "CINT_CLIENT_SECRET": "new"})) == "new"
+
+
+@pytest.mark.parametrize(
+    "line", ['cint_client_secret = "canary-secret"', 'cint_proxy = "http://u:canary-secret@proxy.example"']
+)
+def test_a_secret_in_the_toml_file_needs_a_file_that_is_closed(base: dict[str, str], tmp_path: Path, line: str) -> None:
+    toml = tmp_path / "recontact.toml"
+    toml.write_text(line, encoding="utf-8")
+    toml.chmod(0o600)
+    whole = {**base, "CINT_CLIENT_SECRET": "x"} if "proxy" in line else base
+    assert load_settings(whole).cint_client_secret is not None
+    toml.chmod(0o644)
+    assert f"chmod 600 {toml}" in problem(whole)
+
+
+def test_settings_without_a_secret_need_no_closed_file(base: dict[str, str], tmp_path: Path) -> None:
+    toml = tmp_path / "recontact.toml"
+    toml.write_text('read_only = true\ncint_proxy = "http://proxy.example:3128"', encoding="utf-8")
+    toml.chmod(0o664)
+    assert load_settings({**base, "CINT_CLIENT_SECRET": "x"}).read_only
+
+
+def test_a_secret_file_without_a_client_id_belongs_to_nobody(file: Path, tmp_path: Path) -> None:
+    assert "belong together" in problem({"RECONTACT_DATA_DIR": str(tmp_path), FILE: str(file)})
+
+
+def test_a_malformed_entry_for_the_secret_file_is_named(base: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "recontact.toml").write_text("cint_client_secret_file = 5", encoding="utf-8")
+    with pytest.raises(SettingsError, match="cint_client_secret_file in the TOML file"):
+        load_settings({**base, "CINT_CLIENT_SECRET": ""})
+
+
+def options_of(group: TyperGroup) -> set[str]:
+    found = {option for parameter in group.params for option in parameter.opts}
+    for command in group.commands.values():
+        found |= options_of(command) if isinstance(command, TyperGroup) else set()
+        found |= {option for parameter in command.params for option in parameter.opts}
+    return found
+
+
+def test_no_command_takes_a_secret_as_an_argument() -> None:
+    options = options_of(typer.main.get_group(app))
+    assert {"--json", "--host"} <= options
+    # The one option that is about a secret takes the name of a variable.
+    told = {option for option in options if any(word in option for word in ("secret", "password", "proxy"))}
+    assert told == {"--client-secret-from-env"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CINT_API_VERSON", ("CINT_API_VERSON is not read. Did you mean CINT_API_VERSION?",)),
+        ("CINT_CLIENT_SECRETFILE", ("CINT_CLIENT_SECRETFILE is not read. Did you mean CINT_CLIENT_SECRET_FILE?",)),
+        ("CINT_SUPPLY_KEY", ()),
+        ("CINEMA", ()),
+    ],
+)
+def test_a_variable_that_looks_like_one_of_cints_settings_is_named_and_not_refused(
+    base: dict[str, str], name: str, said: tuple[str, ...]
+) -> None:
+    environ = {**base, "CINT_CLIENT_SECRET": "x", name: SECRET}
+    assert load_settings(environ).cint_client_id == "client"
+    assert unfamiliar(environ) == said
+    assert unfamiliar({variable(field): "x" for field in Settings.model_fields}) == ()

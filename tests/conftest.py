@@ -1,0 +1,75 @@
+"""What every test stands on: a server in memory, a client of either era, and data of our own making."""
+
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.session import ElicitationFnT
+
+from recontact_mcp.app import build_server
+from recontact_mcp.opening import Effects
+from recontact_mcp.settings import Settings
+
+# What the embedded service holds at its first start.
+GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+# ours: far beyond what any in-memory exchange takes, and far below the runner's own limit.
+PATIENCE = 30.0
+
+# A job in the background of a shell, as a CI may be, ignores interrupts, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio: the durable engine knows no other loop."""
+    return "asyncio"
+
+
+@pytest.fixture(params=["auto", "legacy"], ids=["modern", "legacy"])
+def era(request: pytest.FixtureRequest) -> str:
+    """Run a test once in each protocol era, as the client's mode."""
+    return str(request.param)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a fresh installation with one upload root."""
+    root = tmp_path / "files"
+    root.mkdir()
+    return Settings(data_dir=tmp_path / "data", upload_roots=(root,))
+
+
+@pytest.fixture
+def connect(settings: Settings) -> Connect:
+    """Connect a client to a server built from *settings*; overrides go to the settings, effects to the server."""
+
+    @asynccontextmanager
+    async def connection(
+        mode: str = "auto",
+        *,
+        answer: ElicitationFnT | None = None,
+        effects: Effects | None = None,
+        local_files: bool = True,
+        **overrides: Any,
+    ) -> AsyncGenerator[Client]:
+        chosen = settings.model_copy(update=overrides)
+        server = build_server(chosen, effects=effects, local_files=local_files)
+        with anyio.fail_after(PATIENCE):
+            async with Client(server, mode=mode, elicitation_callback=answer) as client:
+                yield client
+
+    return connection
+
+
+@pytest.fixture
+def identifiers() -> Callable[[int], list[str]]:
+    """Return that many distinct identifiers, the same in every run."""
+    return lambda count: [str(UUID(int=0x5A3B2ADA_0000_4000_8000_000000000000 + number)) for number in range(count)]

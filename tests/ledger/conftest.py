@@ -1,0 +1,80 @@
+"""What the ledger's tests stand on: every test of behaviour sees the protocol only."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recontact_tools.ledger import Intent, IntentState, Ledger, Plan, PlanState
+from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.models import IdType, JobKind, TargetGroup
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def group() -> TargetGroup:
+    return GROUP
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.sqlite"
+
+
+@pytest.fixture
+async def ledger(path: Path) -> AsyncIterator[Ledger]:
+    opened = SqliteLedger.open(path)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+def upload() -> Callable[..., Intent]:
+    """Make a planned upload; fields can be given."""
+
+    def make(intent_id: str = "INTENT1", **fields: Any) -> Intent:
+        intent = Intent(
+            intent_id=intent_id,
+            kind=JobKind.UPLOAD,
+            principal="ann",
+            group=GROUP,
+            ids=3,
+            stored_before=0,
+            state=IntentState.PLANNED,
+            created_at=NOW,
+            updated_at=NOW,
+            id_type=IdType.RSID,
+            file_name=f"recontacts-{intent_id}.csv",
+        )
+        return replace(intent, **fields)
+
+    return make
+
+
+@pytest.fixture
+def plan() -> Callable[..., Plan]:
+    """Make an open plan of 500 IDs, valid for ten minutes; fields can be given."""
+
+    def make(plan_id: str = "PLAN1", **fields: Any) -> Plan:
+        made = Plan(
+            plan_id=plan_id,
+            principal="ann",
+            group=GROUP,
+            count=500,
+            created_at=NOW,
+            expires_at=NOW + timedelta(minutes=10),
+            state=PlanState.OPEN,
+        )
+        return replace(made, **fields)
+
+    return make

@@ -1,0 +1,123 @@
+"""The pages in docs: what they tell people to type exists, and what they link to is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+from recontact_mcp.cli.commands import app
+from recontact_mcp.settings import Settings, variable
+from recontact_tools.catalog import CATALOG
+from recontact_tools.error_codes import EXPLANATIONS
+from recontact_tools.errors import ErrorCode
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Read by others: the proxies of httpx, and what the command line reads itself.
+OTHER_VARIABLES = {"RECONTACT_CONFIG", "RECONTACT_SERVICE_SECRET"}
+BEGINNINGS = {"RECONTACT_ALLOWED_"}
+
+
+def text_of(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def typed_in(text: str) -> list[list[str]]:
+    """Return the words of every call of recontact-mcp in code, without placeholders and comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    calls = [*lines, *re.findall(r"`([^`\n]+)`", text)]
+    found = [re.search(r"(?:^|\s)recontact-mcp (?!\.\.\.)(.*)", call) for call in calls]
+    return [shlex.split(match[1], comments=True) for match in found if match]
+
+
+def unknown_words(words: list[str]) -> list[str]:
+    """Return the options, and the command, that the command line does not have."""
+    group: object = typer.main.get_group(app)
+    options = {"--help", "--version"}
+    strange: list[str] = []
+    for word in words:
+        if word.startswith("--"):
+            strange += [] if word.split("=")[0] in options else [word]
+        elif isinstance(group, TyperGroup) and re.fullmatch("[a-z]+", word):
+            group = group.commands.get(word)
+            if group is None:
+                return [*strange, word]
+            options |= {option for parameter in group.params for option in parameter.opts}
+    return strange
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_of_a_page_exists(page: Path) -> None:
+    assert {" ".join(words): strange for words in typed_in(text_of(page)) if (strange := unknown_words(words))} == {}
+
+
+def test_the_guide_shows_the_commands_that_it_is_about() -> None:
+    commands = {words[0] for words in typed_in(text_of(ROOT / "docs" / "cint.md"))}
+    assert {"doctor", "check", "service"} <= commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_variable_of_a_page_is_a_setting(page: Path) -> None:
+    known = {*map(variable, Settings.model_fields), *OTHER_VARIABLES, *BEGINNINGS}
+    assert set(re.findall(r"\b(?:CINT|RECONTACT)_[A-Z_]+\b", text_of(page))) - known - {"RECONTACT_RSID"} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    dead: list[str] = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if link.startswith("https://"):
+            continue
+        name, _, heading = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.is_file() or (heading and heading not in headings(text_of(target))):
+            dead.append(link)
+    assert dead == []
+
+
+def headings(text: str) -> set[str]:
+    found = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", line.lower()).strip().replace(" ", "-") for line in found}
+
+
+def test_the_guide_names_every_tool_of_the_workflow_and_no_other() -> None:
+    guide = text_of(ROOT / "docs" / "cint.md")
+    names = {operation.name for operation in CATALOG}
+    assert names - {"get_removal_job"} <= set(re.findall(r"`([a-z_]+)`", guide))
+    tools = {
+        word for word in re.findall(r"`([a-z]+_[a-z_]+)`", guide) if word.split("_")[0] in {"get", "list", "upload"}
+    }
+    assert tools <= names
+
+
+@pytest.mark.parametrize("page", ["cint.md", "errors.md", "clients.md"])
+def test_every_code_that_a_page_names_exists(page: str) -> None:
+    words = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text_of(ROOT / "docs" / page)))
+    known = {code.value for code in ErrorCode} | set(map(variable, Settings.model_fields)) | {"HTTPS_PROXY", "NO_PROXY"}
+    assert words <= known
+
+
+def test_every_code_has_a_cause_and_a_cure_and_no_other_code_has() -> None:
+    assert set(EXPLANATIONS) == set(ErrorCode)
+    for code, explanation in EXPLANATIONS.items():
+        assert explanation.cause.strip().endswith((".", ")")), code
+        assert explanation.cure.strip().endswith("."), code
+
+
+def test_the_page_of_errors_lists_every_code_once() -> None:
+    listed = re.findall(r"^\| `([A-Z_]+)` \|", text_of(ROOT / "docs" / "errors.md"), re.MULTILINE)
+    assert listed == [code.value for code in ErrorCode]
+
+
+def test_a_command_that_does_not_exist_would_be_seen() -> None:
+    assert unknown_words(["service", "seeds", "X"]) == ["seeds"]
+    assert unknown_words(["service", "--paces", "1"]) == ["--paces"]
+    assert unknown_words(["doctor", "--target-group", "X", "--json"]) == []
+    assert unknown_words(["doctors"]) == ["doctors"]
+    assert typed_in("```sh\nrecontact-mcp service seed X --state launched # y\n```") == [
+        ["service", "seed", "X", "--state", "launched"]
+    ]

@@ -1,0 +1,200 @@
+"""What the tests of the MCP surface share: an API that meets scripted faults, in a time that only tests move."""
+
+# jsonschema ships no types; one checker wants that said, the other wants it left unsaid.
+# mypy: disable-error-code="import-untyped"
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+import anyio
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from mcp import Client
+from mcp.client.session import ClientRequestContext, ElicitationFnT
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+
+from recontact_mcp.opening import Effects
+from recontact_mcp.settings import Settings
+from recontact_service.faults import Fault, FaultKind, Faults
+from recontact_service.operations import Operation
+from recontact_service.running import running
+from recontact_service.seed import DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID
+from recontact_service.settings import ServiceSettings
+from recontact_tools.gateway import Connection, Gateway
+from recontact_tools.models import IdType, TargetGroup
+from recontact_tools.runtime import Clock
+
+GROUP = TargetGroup(DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID)
+ERROR_FIELDS = {"code", "message", "changed", "safe_to_repeat", "next_step"}
+
+Call = Callable[..., Awaitable[dict[str, Any]]]
+Content = dict[str, str | int | float | bool | list[str] | None]
+
+
+class Replying(Protocol):
+    """Make a client's way to answer a question: what it replies is a function of the question's text."""
+
+    def __call__(
+        self,
+        content: Callable[[str], Content | None] = ...,
+        *,
+        action: Literal["accept", "decline", "cancel"] = ...,
+    ) -> ElicitationFnT:
+        """Return the client's callback."""
+        ...
+
+
+async def nap(seconds: float) -> None:
+    """Sleep for at most ten milliseconds: what waits for longer looks again sooner."""
+    await anyio.sleep(min(seconds, 0.01))
+
+
+def phrase_in(question: str) -> str:
+    """Find the phrase that a question asks for."""
+    return question.partition("type: ")[2].partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API behind the server under test, and another user of it; *moment* holds its time and the server's."""
+
+    settings: Settings
+    faults: Faults
+    moment: list[datetime]
+
+    def pass_time(self, **units: float) -> None:
+        """Move the time on."""
+        self.moment[0] += timedelta(**units)
+
+    def meet(self, operation: Operation, kind: FaultKind, *, times: int = 1, seconds: float = 1.0) -> None:
+        """Let the next requests of an operation meet a fault."""
+        self.faults.script(operation, Fault(kind, seconds), times=times)
+
+    def asked(self, operation: Operation) -> int:
+        """Count the requests of an operation so far."""
+        return self.faults.requests[operation]
+
+    @asynccontextmanager
+    async def gateway(self, settings: Settings, *, faults: Faults | None = None) -> AsyncGenerator[Gateway]:
+        """Serve the API from the data directory, as slowly as *settings* say, and open a way to it."""
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        service_settings = ServiceSettings(
+            database=settings.data_dir / "service.sqlite", pace=settings.pace, clients={"robot": "open sesame"}
+        )
+        serving = running(service_settings, now=lambda: self.moment[0], sleep=nap, faults=faults)
+        connection = Connection(
+            "http://api.example/v1",
+            "http://api.example/oauth/token",
+            "robot",
+            "open sesame",
+            api_version=settings.cint_api_version,
+        )
+        async with serving as service:
+            transport = httpx.ASGITransport(app=service.app)
+            async with Gateway(connection, transport=transport, sleep=nap, jitter=lambda: 0.0) as gateway:
+                yield gateway
+
+    async def upload_elsewhere(self, ids: Sequence[str], *, finished: bool = True) -> str:
+        """Upload IDs past our server, and return the id of the job; an unfinished one runs until time passes."""
+        settings = self.settings.model_copy(update={"pace": 0.0 if finished else 1.0})
+        async with self.gateway(settings) as gateway:
+            content = "".join(f"{line}\n" for line in ids).encode()
+            job_id = await gateway.upload_file(GROUP, file_name="elsewhere.csv", content=content, id_type=IdType.RSID)
+            while finished and not (await gateway.get_upload_job(GROUP, job_id)).is_finished:
+                await nap(0.001)
+        return job_id
+
+    async def until_count(self, count: int) -> None:
+        """Wait until so many IDs are stored."""
+        while await self.count() != count:
+            await nap(0.001)
+
+    async def count(self) -> int:
+        """Count what is stored, asking the API and not our server."""
+        # At a pace at which merely looking ends no job.
+        async with self.gateway(self.settings.model_copy(update={"pace": 1.0})) as gateway:
+            return await gateway.get_overview(GROUP)
+
+
+@pytest.fixture
+def api(settings: Settings) -> Api:
+    return Api(settings, Faults(), [datetime(2030, 1, 1, 12, tzinfo=UTC)])
+
+
+@pytest.fixture
+def effects(api: Api) -> Effects:
+    return Effects(
+        clock=Clock(now=lambda: api.moment[0], sleep=nap),
+        gateway=lambda settings: api.gateway(settings, faults=api.faults),
+    )
+
+
+def said(result: CallToolResult) -> dict[str, Any]:
+    """Return what a tool answered, which must be the same in text and in structure."""
+    [text] = result.content
+    assert isinstance(text, TextContent)
+    answer: dict[str, Any] = json.loads(text.text)
+    assert result.structured_content == answer
+    return answer
+
+
+@pytest.fixture
+def call() -> Call:
+    """Call a tool that must answer as its listed schema says, and return the answer."""
+
+    async def called(client: Client, name: str, /, **arguments: object) -> dict[str, Any]:
+        result = await client.call_tool(name, {"target_group_id": GROUP.target_group_id, **arguments})
+        answer = said(result)
+        assert not result.is_error, answer
+        [tool] = [tool for tool in (await client.list_tools()).tools if tool.name == name]
+        schema: dict[str, Any] = tool.output_schema or {}
+        Draft202012Validator(schema).validate(answer)  # pyright: ignore[reportUnknownMemberType]  # it ships no types
+        assert answer.keys() == schema["properties"].keys()
+        assert answer["next_step"]
+        return answer
+
+    return called
+
+
+@pytest.fixture
+def refused() -> Call:
+    """Call a tool that must refuse, and return the error."""
+
+    async def refusal(client: Client, name: str, /, **arguments: object) -> dict[str, Any]:
+        result = await client.call_tool(name, {"target_group_id": GROUP.target_group_id, **arguments})
+        assert result.is_error
+        answer = said(result)
+        assert answer.keys() == {"error"}
+        error: dict[str, Any] = answer["error"]
+        assert error.keys() >= ERROR_FIELDS
+        assert error["message"]
+        assert error["next_step"]
+        return error
+
+    return refusal
+
+
+@pytest.fixture
+def replying() -> Replying:
+    """Make clients that answer questions; without further words they type the phrase that is asked for."""
+
+    def typed(question: str) -> Content | None:
+        return {"phrase": phrase_in(question)}
+
+    def made(
+        content: Callable[[str], Content | None] = typed,
+        *,
+        action: Literal["accept", "decline", "cancel"] = "accept",
+    ) -> ElicitationFnT:
+        async def reply(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+            del context  # the client passes it by position
+            return ElicitResult(action=action, content=content(params.message) if action == "accept" else None)
+
+        return reply
+
+    return made

@@ -1,0 +1,154 @@
+"""What each error code means to a person: what brings it about, and what to do. docs/errors.md is made of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from recontact_tools.errors import ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an operation ends with a code, and what mends it; each one or a few sentences of Markdown."""
+
+    cause: str
+    cure: str
+
+
+_SETTING: Final = "Only whoever runs the server can change the setting that the message names."
+_ASK_AGAIN: Final = (
+    "Call `remove_all_recontacts` again if the IDs are still to be removed: a new plan is made and asked."
+)
+
+EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
+    {
+        ErrorCode.INVALID_ARGUMENTS: Explanation(
+            "An argument is missing, malformed or contradicts another one; or the account or project is neither given"
+            " nor configured, nor known from an earlier job, nor found by the target group's id.",
+            "Correct what the message names. A target group is named by its 26 letters and digits or by its Cint URL;"
+            " a draft by its URL, or with `project_id` and `account_id`.",
+        ),
+        ErrorCode.INVALID_FILE: Explanation(
+            "The file is empty, is no text, or holds no identifier of the kind that was asked for; or it has several"
+            " columns of identifiers and none was chosen.",
+            "Look at it with `recontact-mcp check FILE`, which says what every line was taken for. Choose a `column`,"
+            " or the right `id_type`.",
+        ),
+        ErrorCode.FILE_TOO_LARGE: Explanation(
+            "The file has more than 50,000,000 bytes, or what is left of it more than 5,000,000.",
+            "Keep the column with the identifiers and drop the others; split what is still too large.",
+        ),
+        ErrorCode.FILE_NOT_READABLE: Explanation(
+            "The path is not that of a regular file under `RECONTACT_UPLOAD_ROOTS` that the server can read. Why is"
+            " not told, so that nobody can look around in a file system this way.",
+            "Put the file itself, not a link, into one of those directories; `recontact-mcp doctor` shows them. Over"
+            " HTTP no path can be read: use `ids`.",
+        ),
+        ErrorCode.TOO_MANY_IDS: Explanation(
+            "The file has more than 100,000 IDs, or `ids` more than 1,000.",
+            "Give a long list as a file. A target group holds 100,000 IDs: spread more of them over several.",
+        ),
+        ErrorCode.CAPACITY_EXCEEDED: Explanation(
+            "The IDs stored and the new ones would be more than the 100,000 that a target group holds. Where the"
+            " stored ones could not be compared, each ID that is sent counts as new.",
+            "Send fewer; `preview_upload` says how many fit. What is stored can only be removed as a whole.",
+        ),
+        ErrorCode.IDEMPOTENCY_CONFLICT: Explanation(
+            "The `idempotency_key` was used before, for another target group, other IDs or another kind of job."
+            " Nothing was sent.",
+            "Use a new key for a new upload or removal; to repeat the earlier call, repeat its arguments as well.",
+        ),
+        ErrorCode.NOTHING_TO_REMOVE: Explanation(
+            "No ID is stored for the target group.", "Nothing is to be done. Check that it is the right target group."
+        ),
+        ErrorCode.POLICY_DENIED: Explanation(
+            "The account, project or target group is not on the operator's list of those that may be used"
+            " (`RECONTACT_ALLOWED_...`).",
+            _SETTING,
+        ),
+        ErrorCode.READ_ONLY: Explanation(
+            "The server was told to change nothing (`RECONTACT_READ_ONLY`).",
+            _SETTING,
+        ),
+        ErrorCode.CONFIRMATION_UNAVAILABLE: Explanation(
+            "A removal needs a phrase typed by a person, and this client cannot put a question to one.",
+            "Use a client that can: [clients.md](clients.md) says which were tried.",
+        ),
+        ErrorCode.CONFIRMATION_DECLINED: Explanation(
+            "The person declined the removal, or closed the question.",
+            f"Nothing was removed. {_ASK_AGAIN}",
+        ),
+        ErrorCode.CONFIRMATION_MISMATCH: Explanation(
+            "What was typed is not the phrase that the question asked for.",
+            f"Nothing was removed. {_ASK_AGAIN}",
+        ),
+        ErrorCode.CONFIRMATION_TIMED_OUT: Explanation(
+            "Nobody answered the question within `RECONTACT_CONFIRM_SECONDS`. Only clients of the 2025 protocol wait.",
+            f"Nothing was removed. {_ASK_AGAIN}",
+        ),
+        ErrorCode.PLAN_NOT_VALID: Explanation(
+            "The plan of the removal has expired, was used, or is not of this person; or the removal it belongs to was"
+            " refused meanwhile.",
+            _ASK_AGAIN,
+        ),
+        ErrorCode.PLAN_DRIFTED: Explanation(
+            "The number of stored IDs changed between the question and its answer, so the person agreed to something"
+            " else. Nothing was removed.",
+            f"Find out who changed it. {_ASK_AGAIN}",
+        ),
+        ErrorCode.UNREACHABLE: Explanation(
+            "No connection to Cint could be made, or several in a row failed and the server holds further ones back"
+            " for some seconds. Nothing was sent.",
+            "Repeat the call after `retry_after_seconds`, if it is given. If it stays, `recontact-mcp doctor` says what"
+            " is in the way: name, proxy, certificate or host.",
+        ),
+        ErrorCode.UNAVAILABLE: Explanation(
+            "A read had no usable answer in its time; or the server cannot use its own data directory; or the call took"
+            " longer than a client waits.",
+            "Repeat the call in a few minutes. If the message is about the data directory, run `recontact-mcp doctor`.",
+        ),
+        ErrorCode.REFUSED: Explanation(
+            "The API answered with a 4xx that has no code of its own, such as 400 for a request it finds wrong. Nothing"
+            " was done.",
+            "Check the ids; `http_status` in the error is the API's.",
+        ),
+        ErrorCode.JOB_RUNNING: Explanation(
+            "An upload or a removal runs on the target group, and the API takes one at a time.",
+            "Follow the job that the error names, and repeat the call when it has ended. A job of somebody else may not"
+            " be named: look at `list_upload_jobs`, and wait.",
+        ),
+        ErrorCode.NOT_FOUND: Explanation(
+            "The API knows no such account, project, target group or job, or these credentials do not see it. If the"
+            " target group is in another project, the error says which.",
+            "Check the ids, or paste the target group's URL. A job belongs to the target group it was started on.",
+        ),
+        ErrorCode.NOT_PERMITTED: Explanation(
+            "The credentials are wrong, or not allowed to do this in this account; or recontacts are not enabled for"
+            " it. An expired token is not the reason: it was renewed once already.",
+            "Run `recontact-mcp doctor`, which tells the credentials from the account. Then ask Cint to permit it.",
+        ),
+        ErrorCode.RATE_LIMITED: Explanation(
+            "The API asks for fewer requests, or too many calls wait for their turn here. Nothing was sent, or nothing"
+            " done.",
+            "Repeat the call after `retry_after_seconds`. If it happens often, lower `CINT_REQUESTS_PER_SECOND`.",
+        ),
+        ErrorCode.FEATURE_MISSING: Explanation(
+            "The target group is there, but the account or the API version lacks the operation: the upload of RIDs, the"
+            " list of upload jobs, or the download of an uploaded file.",
+            "Everything else works: the upload of RSIDs, jobs by their id, the count, the list, the removal. Set"
+            " `CINT_API_VERSION` to the newest version, and ask Cint to enable it.",
+        ),
+        ErrorCode.OUTCOME_UNKNOWN: Explanation(
+            "The request that starts a job was sent, its answer was lost, and looking at the API did not tell whether"
+            " the job exists. It is not sent again by itself: that could start it twice.",
+            "Look at `list_upload_jobs` for the `file_name` in the error, or at `get_recontact_overview` for the count."
+            " If the job is not there after some minutes, send again with a new `idempotency_key`.",
+        ),
+        ErrorCode.INTERNAL_ERROR: Explanation(
+            "Something happened that nobody foresaw: a mistake in recontact-mcp.",
+            "Look at the state before you repeat anything: `changed` says whether a job may have been started. Report"
+            " it with the log, which holds no identifiers.",
+        ),
+    }
+)

@@ -1,0 +1,41 @@
+"""Say how a removal job stands, waiting a little for its end."""
+
+from recontact_tools.handles import handle, iso
+from recontact_tools.injected import (
+    AccountId,
+    Injected,
+    InjectedProgress,
+    JobId,
+    ProjectId,
+    TargetGroupId,
+    WaitSeconds,
+)
+from recontact_tools.locating import locate
+from recontact_tools.looking import wait_for
+from recontact_tools.models import JobKind
+from recontact_tools.results import RemovalJobReport
+
+
+async def get_removal_job(
+    runtime: Injected,
+    progress: InjectedProgress,
+    target_group_id: TargetGroupId,
+    job_id: JobId,
+    wait_seconds: WaitSeconds = 0,
+    project_id: ProjectId = None,
+    account_id: AccountId = None,
+) -> RemovalJobReport:
+    """Get a removal job: status is Processing, Completed or Failed.
+
+    Removals take 3 to 5 minutes per 10,000 IDs at Cint. With wait_seconds the call returns as soon as the job
+    ends. Reading a job changes nothing.
+    """
+    group = await locate(runtime, target_group_id, project_id, account_id)
+    seen = await wait_for(runtime, progress, group, JobKind.REMOVAL, job_id, seconds=wait_seconds)
+    return RemovalJobReport(
+        **await handle(runtime, group, JobKind.REMOVAL, job=seen.job, ids=seen.ids, started=seen.started),
+        created_at=iso(seen.job.created_at),
+        completed_at=iso(seen.job.completed_at),
+        failure_reason=seen.failure_reason,
+        ids_to_remove=seen.ids,
+    )

@@ -1,0 +1,109 @@
+"""The parameters that the server fills and the model never sees; the one module here that names the SDK."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Literal, Protocol, cast
+
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    Context,
+    DeclinedElicitation,
+    Elicit,
+    ElicitationResult,
+    Resolve,
+)
+from pydantic import BaseModel, Field
+
+from recontact_tools.locating import locate
+from recontact_tools.plans import Question, question
+from recontact_tools.runtime import Runtime
+from recontact_tools.wishes import is_known_removal
+
+Progress = Callable[[float, float | None, str], Awaitable[None]]
+"""Tell the caller how far a wait has come: done, total (None when unknown), and a sentence."""
+
+
+class Confirmation(BaseModel):
+    """What a person types to agree to a removal."""
+
+    phrase: str = Field(
+        title="Confirmation phrase", description="Type the phrase from the question, exactly.", min_length=1
+    )
+
+
+class Unanswered(BaseModel):
+    """Nobody answered, and why not."""
+
+    reason: Literal["declined", "cancelled", "empty", "timed_out", "failed", "not_asked"]
+
+
+def answer_of(outcome: ElicitationResult[Confirmation]) -> Confirmation | Unanswered:
+    """Return what a person typed, or why there is nothing to read."""
+    if isinstance(outcome, AcceptedElicitation):
+        return cast("Confirmation | Unanswered", outcome.data)  # `_confirmation` may have asked by itself
+    return Unanswered(reason="declined" if isinstance(outcome, DeclinedElicitation) else "cancelled")
+
+
+class Lifespan(Protocol):
+    """What the server's lifespan offers to resolvers."""
+
+    async def runtime(self) -> Runtime:
+        """Return what operations work with, opening it on the first call."""
+        ...
+
+    def require_asking(self, ctx: "Context[Lifespan]") -> None:
+        """Refuse where the client cannot put a question to a person."""
+
+    async def ask(
+        self, ctx: "Context[Lifespan]", question: Question
+    ) -> Elicit[Confirmation] | Confirmation | Unanswered:
+        """Put a question to a person in the way the client's protocol era has for it."""
+        ...
+
+
+async def _runtime(ctx: Context[Lifespan]) -> Runtime:
+    return await ctx.request_context.lifespan_context.runtime()
+
+
+async def _progress(ctx: Context[Lifespan]) -> Progress:
+    return ctx.report_progress
+
+
+async def _confirmation(
+    target_group_id: str,
+    project_id: str | None,
+    account_id: int | None,
+    idempotency_key: str | None,
+    ctx: Context[Lifespan],
+) -> Elicit[Confirmation] | Confirmation | Unanswered:
+    lifespan = ctx.request_context.lifespan_context
+    if idempotency_key is None:  # else the answer may be known, and nobody is asked
+        lifespan.require_asking(ctx)
+    runtime = await lifespan.runtime()
+    group = await locate(runtime, target_group_id, project_id, account_id)
+    if idempotency_key is not None and await is_known_removal(runtime, group, idempotency_key):
+        return Unanswered(reason="not_asked")
+    lifespan.require_asking(ctx)
+    asked = await question(runtime, group, answered=ctx.input_responses is not None)
+    return await lifespan.ask(ctx, asked)
+
+
+# The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it
+# anew, once in some 25 calls, took longer than the call.
+ACCEPTED: Final = AcceptedElicitation[Any]
+
+Injected = Annotated[Runtime, Resolve(_runtime)]
+InjectedProgress = Annotated[Progress, Resolve(_progress)]
+InjectedConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_confirmation)]
+
+TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]
+# Undescribed to save room in every list of tools: the server's instructions say once what they default to.
+ProjectId = str | None
+IdempotencyKey = Annotated[
+    Annotated[str, Field(pattern=r"^[!-~]{1,255}$")] | None,
+    Field(description="Your name for this wish: a call repeated with it never starts a second job."),
+]
+AccountId = int | None
+JobId = Annotated[str, Field(description="From the tool that started or listed the job.")]
+WaitSeconds = Annotated[int, Field(ge=0, le=45, description="Wait this long at most for the job to end.")]
+Cursor = Annotated[str | None, Field(description="next_cursor of the page before.")]
+PageSize = Annotated[int, Field(ge=1, le=100)]

@@ -1,0 +1,120 @@
+"""The durable engine's own calls; imported late, for its import takes half a second."""
+
+import json
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from dbos import DBOS, DBOSClient, Serializer, SetWorkflowID
+
+from recontact_tools import workflows
+from recontact_tools.desk import Desk
+from recontact_tools.ledger import Intent
+from recontact_tools.ledger.connection import make_write_ahead
+
+# ours: what siblings enqueue is rare, and they wait for an answer.
+QUEUE_POLL_SECONDS = 0.2
+QUEUE = "recontacts"
+# Work is found again only under the version that wrote it; changed workflows use the engine's patching.
+APPLICATION_VERSION = "1"
+# ours: a job at a time per target group keeps this far from ever binding.
+JOBS_AT_ONCE = 64
+# ours: the ledger lets one intent of a target group be active, and that is the rule; the follower of one that has just
+# ended may sleep for a while yet, and must not keep the next one waiting.
+PER_TARGET_GROUP = 8
+
+
+class JsonSerializer(Serializer):
+    """Keeps only JSON in the engine's database: reading the engine's own format would run code."""
+
+    def serialize(self, data: object) -> str:
+        """Return *data* as JSON; of an exception its kind alone is kept, for its text may say too much."""
+        return json.dumps(data, default=lambda value: type(value).__name__)
+
+    def deserialize(self, serialized_data: str) -> object:
+        """Return what was serialized."""
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        """Return the name that the engine stores beside each value."""
+        return "json"
+
+
+def launch(database: Path, desk: Desk) -> None:
+    """Start the engine on *database*; call it on the event loop's thread, for that is where workflows run then.
+
+    What an earlier process left pending goes on at once.
+    """
+    workflows.bind(desk)
+    make_write_ahead(database)
+    DBOS(
+        config={
+            "name": "recontact-mcp",
+            "system_database_url": _url(database),
+            "application_version": APPLICATION_VERSION,
+            "executor_id": "local",
+            "max_executor_threads": 16,
+            "serializer": JsonSerializer(),
+            "log_level": "WARNING",
+        }
+    )
+    DBOS.launch()
+
+
+async def listen() -> None:
+    """Take what siblings enqueue."""
+    await DBOS.register_queue_async(
+        QUEUE,
+        partition_concurrency=PER_TARGET_GROUP,
+        worker_concurrency=JOBS_AT_ONCE,
+        polling_interval_sec=QUEUE_POLL_SECONDS,
+        on_conflict="always_update",
+    )
+
+
+async def forget(before: datetime) -> None:
+    """Delete what the engine keeps of workflows that ended before then; the ledger knows their outcomes."""
+    ended = await DBOS.list_workflows_async(
+        status=["SUCCESS", "ERROR"], completed_before=before.isoformat(), load_input=False, load_output=False
+    )
+    await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
+
+
+async def run(intent: Intent) -> None:
+    """Start the workflow of an intent in this process, unless it was started before."""
+    with SetWorkflowID(_workflow_id(intent)):
+        await DBOS.start_workflow_async(workflows.WORKFLOWS[intent.kind], intent.intent_id)
+
+
+def _workflow_id(intent: Intent) -> str:
+    """Return a new id whenever a job was found again: the workflow that gave it up has ended."""
+    return f"{intent.intent_id}-{intent.adoptions}" if intent.adoptions else intent.intent_id
+
+
+def client(database: Path) -> DBOSClient:
+    """Return the way to hand intents to the process that executes."""
+    return DBOSClient(system_database_url=_url(database), serializer=JsonSerializer())
+
+
+async def enqueue(engine: DBOSClient, intent: Intent) -> None:
+    """Hand an intent to the process that executes, unless it was handed over before."""
+    await engine.enqueue_async(
+        {
+            "workflow_name": workflows.NAMES[intent.kind],
+            "queue_name": QUEUE,
+            "workflow_id": _workflow_id(intent),
+            "queue_partition_key": intent.group.target_group_id,
+            "app_version": APPLICATION_VERSION,
+        },
+        intent.intent_id,
+    )
+
+
+def shut_down() -> None:
+    """Stop the engine; pending workflows are meant to stay pending, so it is not heard about each of them."""
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    DBOS.destroy()
+
+
+def _url(database: Path) -> str:
+    return f"sqlite:///{database}"

@@ -1,0 +1,60 @@
+"""What can go wrong in the ledger; the first two are answers to a caller, the rest faults of ours.
+
+ActiveIntent              another intent is active for the target group
+KeyTaken                  the idempotency key names another intent
+LedgerFault
+├── UnknownIntent         no such intent was written
+├── IntentIdTaken         the id names another intent
+├── IllegalTransition     the intent cannot move to that state
+└── LedgerUnavailable     the database did not answer, or is not one we can use
+"""
+
+from recontact_tools.ledger.records import Intent
+from recontact_tools.ledger.states import IntentState
+
+
+class ActiveIntent(Exception):
+    """Another intent is active for the target group; *intent* is that one."""
+
+    def __init__(self, intent: Intent) -> None:
+        super().__init__("another intent is active for this target group")
+        self.intent = intent
+
+
+class KeyTaken(Exception):
+    """The caller's idempotency key stands for *intent*, which asked for something else."""
+
+    def __init__(self, intent: Intent) -> None:
+        super().__init__("this key was used for another intent")
+        self.intent = intent
+
+
+class LedgerFault(Exception):
+    """The ledger was used wrongly or cannot be used."""
+
+
+class UnknownIntent(LedgerFault):
+    """No intent of that id was written."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger holds no such intent")
+
+
+class IntentIdTaken(LedgerFault):
+    """An intent of that id was written for something else."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger holds another intent of this id")
+
+
+class IllegalTransition(LedgerFault):
+    """The intent is in state *old*, which *new* cannot follow."""
+
+    def __init__(self, old: IntentState, new: IntentState) -> None:
+        super().__init__(f"an intent that is {old.value} cannot become {new.value}")
+        self.old = old
+        self.new = new
+
+
+class LedgerUnavailable(LedgerFault):
+    """The database is locked for too long, full, damaged, closed or of a newer version."""

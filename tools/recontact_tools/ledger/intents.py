@@ -1,0 +1,205 @@
+"""What the ledger does to intents, as plain functions of one connection; writers run inside `writing`."""
+
+import sqlite3
+from datetime import datetime
+from typing import NoReturn
+
+from recontact_tools.errors import Detail
+from recontact_tools.ledger.faults import ActiveIntent, IllegalTransition, UnknownIntent
+from recontact_tools.ledger.records import Intent
+from recontact_tools.ledger.rows import (
+    INTENT_COLUMNS,
+    error_text,
+    group_values,
+    instant,
+    intent_from,
+    intent_values,
+    job_text,
+)
+from recontact_tools.ledger.states import IntentState, SettledBy, can_follow
+from recontact_tools.models import Job, JobKind, TargetGroup
+
+_SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
+_MARKS = ", ".join("?" for _ in INTENT_COLUMNS.split(","))
+_INSERT = f"INSERT INTO intents ({INTENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - as above
+_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+# Unary plus: look a job up by its ids, not among everything that a busy target group ever had.
+_OF_THIS_GROUP = "+account_id = ? AND +project_id = ? AND +target_group_id = ?"
+_ACTIVE = "state IN ('planned', 'sending', 'started')"
+
+
+def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None) -> None:
+    """Write a planned intent and its payload.
+
+    Raises:
+        sqlite3.IntegrityError: its id or its idempotency key is taken, or its target group has an active intent.
+    """
+    connection.execute(_INSERT, intent_values(intent))
+    if payload is not None:
+        connection.execute("INSERT INTO payloads VALUES (?, ?)", (intent.intent_id, payload))
+
+
+def refuse_second(connection: sqlite3.Connection, group: TargetGroup) -> NoReturn:
+    """Say which intent of the target group is active.
+
+    Raises:
+        ActiveIntent: always.
+    """
+    other = active(connection, group)
+    if other is None:
+        raise AssertionError("only an active intent can stand in the way of a new id")
+    raise ActiveIntent(other)
+
+
+def one(connection: sqlite3.Connection, intent_id: str) -> Intent | None:
+    """Read an intent by its id."""
+    row = connection.execute(f"{_SELECT} WHERE intent_id = ?", (intent_id,)).fetchone()
+    return row and intent_from(row)
+
+
+def existing(connection: sqlite3.Connection, intent_id: str) -> Intent:
+    """Read an intent that must be there.
+
+    Raises:
+        UnknownIntent: it is not.
+    """
+    intent = one(connection, intent_id)
+    if intent is None:
+        raise UnknownIntent
+    return intent
+
+
+def active(connection: sqlite3.Connection, group: TargetGroup) -> Intent | None:
+    """Read the one active intent of a target group."""
+    row = connection.execute(f"{_SELECT} WHERE {_OF_GROUP} AND {_ACTIVE}", group_values(group)).fetchone()
+    return row and intent_from(row)
+
+
+def unsettled(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+    """Read all active intents, oldest first."""
+    return tuple(intent_from(row) for row in connection.execute(f"{_SELECT} WHERE {_ACTIVE} ORDER BY position"))
+
+
+def by_job(connection: sqlite3.Connection, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
+    """Read the newest intent of that kind whose job's id, or own id, is *job_id*."""
+    found = f"{_SELECT} WHERE (job_id = ? OR intent_id = ?) AND +kind = ?"
+    values: tuple[str | int, ...] = (job_id, job_id, kind.value)
+    if group is not None:
+        found, values = f"{found} AND {_OF_THIS_GROUP}", (*values, *group_values(group))
+    row = connection.execute(f"{found} ORDER BY +position DESC LIMIT 1", values).fetchone()
+    return row and intent_from(row)
+
+
+def payload(connection: sqlite3.Connection, intent_id: str) -> bytes:
+    """Read what an intent is to send.
+
+    Raises:
+        UnknownIntent: there is none, or no longer any.
+    """
+    row = connection.execute("SELECT payload FROM payloads WHERE intent_id = ?", (intent_id,)).fetchone()
+    if row is None:
+        raise UnknownIntent
+    content: bytes = row["payload"]
+    return content
+
+
+def send_once(connection: sqlite3.Connection, intent_id: str, now: datetime) -> bool:
+    """Move a planned intent to sending; False when somebody did before."""
+    changed = connection.execute(
+        "UPDATE intents SET state = 'sending', updated_at = ? WHERE intent_id = ? AND state = 'planned'",
+        (instant(now), intent_id),
+    )
+    if changed.rowcount == 0:
+        existing(connection, intent_id)
+    return changed.rowcount == 1
+
+
+def withdraw(connection: sqlite3.Connection, intent_id: str, error: dict[str, Detail], now: datetime) -> bool:
+    """Refuse an intent that nobody has begun to send; False when somebody has, or it has ended."""
+    changed = connection.execute(
+        "UPDATE intents SET state = 'refused', error = ?, updated_at = ? WHERE intent_id = ? AND state = 'planned'",
+        (error_text(error), instant(now), intent_id),
+    )
+    if changed.rowcount == 0:
+        existing(connection, intent_id)
+    return changed.rowcount == 1
+
+
+def move(connection: sqlite3.Connection, intent_id: str, new: IntentState, now: datetime) -> bool:
+    """Move an intent to *new*; False when it is there already, as when a step is run again.
+
+    Raises:
+        IllegalTransition: *new* cannot follow the state it is in.
+        ActiveIntent: it would become active again beside another one.
+    """
+    intent = existing(connection, intent_id)
+    if intent.state is new:
+        return False
+    if not can_follow(intent.state, new):
+        raise IllegalTransition(intent.state, new)
+    found = int(intent.state is IntentState.UNKNOWN)
+    try:
+        connection.execute(
+            "UPDATE intents SET state = ?, updated_at = ?, adoptions = adoptions + ?, error = iif(?, NULL, error) "
+            "WHERE intent_id = ?",
+            (new.value, instant(now), found, found, intent_id),
+        )
+    except sqlite3.IntegrityError:
+        refuse_second(connection, intent.group)
+    return True
+
+
+def start(connection: sqlite3.Connection, intent_id: str, job_id: str, now: datetime) -> None:
+    """Move an intent to started under the API's job id, which never changes afterwards."""
+    if move(connection, intent_id, IntentState.STARTED, now):
+        connection.execute("UPDATE intents SET job_id = ? WHERE intent_id = ?", (job_id, intent_id))
+    elif existing(connection, intent_id).job_id != job_id:
+        raise IllegalTransition(IntentState.STARTED, IntentState.STARTED)
+
+
+def finish(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime, settled_by: SettledBy) -> None:
+    """Move an intent to finished with the job as it ended; the first report stays.
+
+    One that was lost learns the API's id of the job with its end, unless only the overview told it.
+    """
+    if move(connection, intent_id, IntentState.FINISHED, now):
+        learnt = job.job_id if settled_by == "job" else None
+        connection.execute(
+            "UPDATE intents SET job = ?, settled_by = ?, job_id = coalesce(job_id, ?) WHERE intent_id = ?",
+            (job_text(job), settled_by, learnt, intent_id),
+        )
+
+
+def give_up(
+    connection: sqlite3.Connection, intent_id: str, new: IntentState, error: dict[str, Detail], now: datetime
+) -> None:
+    """Move an intent to refused or unknown with the error its caller is told."""
+    if move(connection, intent_id, new, now):
+        connection.execute("UPDATE intents SET error = ? WHERE intent_id = ?", (error_text(error), intent_id))
+
+
+def is_news(intent: Intent, job: Job) -> bool:
+    """Tell whether a look shows a started intent's job otherwise than the last one did."""
+    return intent.state is IntentState.STARTED and job_text(intent.job) != job_text(job)
+
+
+def note(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime) -> bool:
+    """Remember a look at a started job; True when its status is another than before."""
+    intent = existing(connection, intent_id)
+    if not is_news(intent, job):
+        return False
+    connection.execute(
+        "UPDATE intents SET job = ?, updated_at = ? WHERE intent_id = ?",
+        (job_text(job), instant(now), intent_id),
+    )
+    return intent.job is None or intent.job.status != job.status
+
+
+def note_stored_after(connection: sqlite3.Connection, intent_id: str, count: int) -> None:
+    """Remember how many IDs were stored once the job had ended; the first count stays."""
+    changed = connection.execute(
+        "UPDATE intents SET stored_after = ? WHERE intent_id = ? AND stored_after IS NULL",
+        (count, intent_id),
+    )
+    if changed.rowcount == 0:
+        existing(connection, intent_id)

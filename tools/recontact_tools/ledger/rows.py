@@ -1,0 +1,153 @@
+"""Turning records into rows and back."""
+
+import json
+import re
+import sqlite3
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from recontact_tools.errors import Detail
+from recontact_tools.ledger.records import Intent, Plan
+from recontact_tools.ledger.states import IntentState, PlanState
+from recontact_tools.models import IdType, Job, JobKind, Reason, TargetGroup
+
+_RESPONDENT_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+
+INTENT_COLUMNS = (
+    "intent_id, kind, principal, account_id, project_id, target_group_id, id_type, file_name, ids, "
+    "stored_before, state, job_id, job, error, plan_id, created_at, updated_at, settled_by, fingerprint, "
+    "idempotency_key, stored_after, adoptions"
+)
+PLAN_COLUMNS = "plan_id, principal, account_id, project_id, target_group_id, count, created_at, expires_at, state"
+
+
+def instant(moment: datetime) -> str:
+    """Write an aware time as text that sorts by time: UTC, microseconds.
+
+    Raises:
+        ValueError: the time is naive.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("the ledger keeps aware times only")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def job_text(job: Job | None) -> str | None:
+    """Write a job as JSON; what looks like a respondent id in the API's sentences is masked."""
+    if job is None:
+        return None
+    masked = replace(
+        job,
+        failure_reason=_masked(job.failure_reason),
+        partial_success_reason=_masked(job.partial_success_reason),
+    )
+    return json.dumps(asdict(masked), default=datetime.isoformat, separators=(",", ":"))
+
+
+def error_text(error: dict[str, Detail] | None) -> str | None:
+    """Write what an intent was answered with as JSON."""
+    return None if error is None else json.dumps(error, separators=(",", ":"))
+
+
+def _masked(reason: Reason | None) -> Reason | None:
+    if reason is None:
+        return None
+    return replace(reason, description=_RESPONDENT_ID.sub("[id]", reason.description))
+
+
+def _job(text: str) -> Job:
+    # Any: the edge to JSON, which job_text wrote.
+    raw: dict[str, Any] = json.loads(text)
+    for name in ("created_at", "completed_at"):
+        raw[name] = raw[name] and datetime.fromisoformat(raw[name])
+    for name in ("failure_reason", "partial_success_reason"):
+        raw[name] = raw[name] and Reason(**raw[name])
+    return Job(**raw)
+
+
+def intent_values(intent: Intent) -> tuple[str | int | None, ...]:
+    """Return the values of INTENT_COLUMNS."""
+    return (
+        intent.intent_id,
+        intent.kind.value,
+        intent.principal,
+        *group_values(intent.group),
+        intent.id_type and intent.id_type.value,
+        intent.file_name,
+        intent.ids,
+        intent.stored_before,
+        intent.state.value,
+        intent.job_id,
+        job_text(intent.job),
+        error_text(intent.error),
+        intent.plan_id,
+        instant(intent.created_at),
+        instant(intent.updated_at),
+        intent.settled_by,
+        intent.fingerprint,
+        intent.idempotency_key,
+        intent.stored_after,
+        intent.adoptions,
+    )
+
+
+def group_values(group: TargetGroup) -> tuple[int, str, str]:
+    """Return the three columns of a target group."""
+    return (group.account_id, group.project_id, group.target_group_id)
+
+
+def intent_from(row: sqlite3.Row) -> Intent:
+    """Read a row of INTENT_COLUMNS."""
+    return Intent(
+        intent_id=row["intent_id"],
+        kind=JobKind(row["kind"]),
+        principal=row["principal"],
+        group=_group(row),
+        id_type=row["id_type"] and IdType(row["id_type"]),
+        file_name=row["file_name"],
+        ids=row["ids"],
+        stored_before=row["stored_before"],
+        state=IntentState(row["state"]),
+        job_id=row["job_id"],
+        job=row["job"] and _job(row["job"]),
+        error=row["error"] and json.loads(row["error"]),
+        plan_id=row["plan_id"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        settled_by=row["settled_by"],
+        fingerprint=row["fingerprint"],
+        idempotency_key=row["idempotency_key"],
+        stored_after=row["stored_after"],
+        adoptions=row["adoptions"],
+    )
+
+
+def plan_values(plan: Plan) -> tuple[str | int, ...]:
+    """Return the values of PLAN_COLUMNS."""
+    return (
+        plan.plan_id,
+        plan.principal,
+        *group_values(plan.group),
+        plan.count,
+        instant(plan.created_at),
+        instant(plan.expires_at),
+        plan.state.value,
+    )
+
+
+def plan_from(row: sqlite3.Row) -> Plan:
+    """Read a row of PLAN_COLUMNS."""
+    return Plan(
+        plan_id=row["plan_id"],
+        principal=row["principal"],
+        group=_group(row),
+        count=row["count"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+        state=PlanState(row["state"]),
+    )
+
+
+def _group(row: sqlite3.Row) -> TargetGroup:
+    return TargetGroup(row["account_id"], row["project_id"], row["target_group_id"])

@@ -1,0 +1,141 @@
+"""Say what an upload would do before it is started: a wrong file costs hours."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recontact_tools.comparing import COMPARE_SECONDS, RIDS_NOT_COMPARABLE, count_new, stored_ids
+from recontact_tools.conflicts import check_no_job_runs
+from recontact_tools.errors import JobRunning, NotAllowed, OutcomeUnknown, RecontactError
+from recontact_tools.forecast import RID_HINT, Forecast, Overlap, next_step, refusal
+from recontact_tools.identifiers import RespondentFile
+from recontact_tools.injected import AccountId, Injected, ProjectId, TargetGroupId
+from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.locating import locate
+from recontact_tools.models import IdType, JobKind, TargetGroup
+from recontact_tools.policy import check_read, check_write
+from recontact_tools.rates import rate_of
+from recontact_tools.reading_source import read_source
+from recontact_tools.results import CountRange, DroppedLines, EtaSeconds, UploadPreview
+from recontact_tools.runtime import Runtime
+from recontact_tools.schedule import Eta, eta
+from recontact_tools.wishes import planned
+
+
+async def preview_upload(
+    runtime: Injected,
+    target_group_id: TargetGroupId,
+    path: str | None = None,
+    ids: list[str] | None = None,
+    id_type: Literal["RSID", "RID"] = "RSID",
+    column: str | None = None,
+    project_id: ProjectId = None,
+    account_id: AccountId = None,
+) -> UploadPreview:
+    """Say what upload_recontacts would do with the same arguments; sends nothing. Call it first.
+
+    Counts new, already stored and dropped IDs, the room and the time. refusal is the error that an upload would
+    end with now.
+    """
+    begun = runtime.clock.now()
+    group = await locate(runtime, target_group_id, project_id, account_id)
+    check_read(runtime.rules.policy, group)
+    kind = IdType(id_type)
+    file = await read_source(runtime, path, ids, column=column, id_type=kind)
+    standing = await _standing(runtime, group, file, kind)
+    stored = await runtime.gateway.get_overview(group)
+    seconds = COMPARE_SECONDS - (runtime.clock.now() - begun).total_seconds()
+    overlap = _not_looked_for(kind, standing) or await _overlap(runtime, group, file, stored, seconds=seconds)
+    rate = await rate_of(runtime.ledger, JobKind.UPLOAD, group.account_id, pace=runtime.rules.pace)
+    estimate = eta(JobKind.UPLOAD, file.ids, pace=runtime.rules.pace, rate=rate)
+    return _preview(file, Forecast(file.ids, stored, kind, overlap), standing, estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What an upload would meet apart from its numbers.
+
+    The rule that forbids it, the same upload whose outcome nobody knows, the job that runs,
+    the id of the job that an earlier call for the same upload started.
+    """
+
+    denied: NotAllowed | None
+    lost: OutcomeUnknown | None
+    running: JobRunning | None
+    again: str | None
+
+    @property
+    def job_id(self) -> str | None:
+        """Return the job to look at first."""
+        return self.again or (str(self.running.details["job_id"]) if self.running else None)
+
+
+async def _standing(runtime: Runtime, group: TargetGroup, file: RespondentFile, kind: IdType) -> _Standing:
+    wanted = await planned(runtime, JobKind.UPLOAD, group, ids=file.ids, id_type=kind, content=file.content)
+    earlier = await runtime.ledger.standing(wanted)
+    lost = _lost(earlier) if earlier and earlier.state is IntentState.UNKNOWN else None
+    again = (earlier.job_id or earlier.intent_id) if earlier else None
+    return _Standing(_denied(runtime, group), lost, await _running(runtime, group), again)
+
+
+def _lost(earlier: Intent) -> OutcomeUnknown:
+    """Return what an upload of the same would answer, unless it finds by then what became of the earlier one."""
+    told = earlier.error or {}
+    return OutcomeUnknown(str(told.get("message", "")), next_step=str(told.get("next_step", "")))
+
+
+async def _running(runtime: Runtime, group: TargetGroup) -> JobRunning | None:
+    try:
+        await check_no_job_runs(runtime, group)
+    except JobRunning as running:
+        return running
+    return None
+
+
+def _denied(runtime: Runtime, group: TargetGroup) -> NotAllowed | None:
+    try:
+        check_write(runtime.rules.policy, group)
+    except NotAllowed as denied:
+        return denied
+    return None
+
+
+def _not_looked_for(kind: IdType, standing: _Standing) -> Overlap | None:
+    if kind is IdType.RID:
+        return Overlap(None, RIDS_NOT_COMPARABLE)
+    if standing.running is not None:
+        return Overlap(None, "A job runs on this target group, so what is stored may be changing.")
+    return None
+
+
+async def _overlap(
+    runtime: Runtime, group: TargetGroup, file: RespondentFile, stored: int, *, seconds: float
+) -> Overlap:
+    try:
+        return Overlap(count_new(file, await stored_ids(runtime, group, stored, seconds=seconds)))
+    except RecontactError as obstacle:  # the rest of the preview is worth having without it
+        return Overlap(None, obstacle.message)
+
+
+def _preview(file: RespondentFile, forecast: Forecast, standing: _Standing, estimate: Eta) -> UploadPreview:
+    low, high = forecast.predicted
+    refused = refusal(forecast, standing.denied, standing.lost, standing.running)
+    if standing.again is not None and standing.denied is None and standing.lost is None:
+        refused = None
+    return UploadPreview(
+        ids_to_send=forecast.ids,
+        stored_now=forecast.stored,
+        already_stored=forecast.already_stored,
+        new=forecast.overlap.new,
+        room_left=forecast.room_left,
+        over_capacity=forecast.over_capacity,
+        predicted_count=CountRange(low=low, high=high),
+        eta_seconds=EtaSeconds(low=estimate.low, high=estimate.high),
+        not_compared_because=forecast.overlap.unknown_because,
+        refusal=refused.code.value if refused else None,
+        job_id=standing.job_id,
+        lines_read=file.lines,
+        column=file.column,
+        dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
+        hints=[*file.hints, RID_HINT] if forecast.id_type is IdType.RID else list(file.hints),
+        next_step=next_step(forecast, refused, again=standing.again),
+    )

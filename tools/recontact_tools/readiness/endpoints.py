@@ -1,0 +1,21 @@
+"""Where facts are read, as a person finds them in Cint's reference; {id} is the target group's."""
+
+from typing import Final
+
+DRAFT: Final = "GET .../target-groups/{id}"
+DETAILS: Final = f"{DRAFT}/details"
+OVERVIEW: Final = f"{DRAFT}/overview"
+FIELDING_RUNS: Final = f"{DRAFT}/fielding-runs"
+PROFILES: Final = f"{DRAFT}/profiles"
+ALLOCATIONS: Final = f"{DRAFT}/allocation-specification"
+EXCLUSION_POLICY: Final = f"{DRAFT}/exclusion-policy"
+ACTIVITY: Final = f"{DRAFT}/respondent-activity-exclusions"
+EXCLUDED: Final = f"{DRAFT}/exclusions/overview"
+EXCLUDED_RSIDS: Final = f"{DRAFT}/exclusions/rsid/paginated"
+STORED: Final = f"{DRAFT}/recontacts/overview"
+JOBS: Final = f"{DRAFT}/recontacts/jobs/upload-respondents-by-file"
+PROJECT_EXCLUSIONS: Final = "GET .../projects/{project_id}/exclusions"
+EXCLUSION_GROUPS: Final = "GET /demand/accounts/{account_id}/target-groups/{id}/exclusion-groups"
+STUDY_TYPES: Final = "GET /study-types"
+TEMPLATE: Final = "GET .../business-units/{business_unit_id}/global-allocation-templates/{template_id}"
+HERE: Final = "jobs started here"

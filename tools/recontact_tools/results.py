@@ -1,0 +1,202 @@
+"""What the tools answer: flat, typed, and the same in text and in structured content."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Result(BaseModel):
+    """What every answer of a tool has in common: it says what to do next."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    next_step: str
+
+
+class EtaSeconds(BaseModel):
+    """How long a job still needs, as an honest range in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low: int
+    high: int
+
+
+class DroppedLines(BaseModel):
+    """Lines of one class that were not sent: how many, and the first line numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    count: int
+    lines: list[int]
+
+
+class CountRange(BaseModel):
+    """Between *low* and *high* IDs, both included; the same number twice where it is certain."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low: int
+    high: int
+
+
+class UploadPreview(Result):
+    """What an upload would do, without doing it; *refusal* is the code it would be refused with now.
+
+    *already_stored* and *new* are None where nothing was compared; *over_capacity* then counts every ID as new.
+    *predicted_count* supposes that the API accepts every ID, *eta_seconds* is for the whole job. *job_id* is the job
+    that runs, or that an earlier call for the same upload started.
+    """
+
+    ids_to_send: int
+    stored_now: int
+    already_stored: int | None
+    new: int | None
+    room_left: int
+    over_capacity: int
+    predicted_count: CountRange
+    eta_seconds: EtaSeconds
+    not_compared_because: str | None
+    refusal: str | None
+    job_id: str | None
+    lines_read: int
+    column: str | None
+    dropped: list[DroppedLines]
+    hints: list[str]
+
+
+class JobHandle(Result):
+    """A job to follow: *status* is the API's word, *poll_after_seconds* is 0 once it is finished."""
+
+    job_id: str
+    kind: str
+    status: str
+    target_group_id: str
+    resource_uri: str
+    poll_after_seconds: int
+    eta_seconds: EtaSeconds
+
+
+class UploadStarted(JobHandle):
+    """An upload job that the API accepted, and what became of the lines of the source.
+
+    *repeated* says that an earlier call started it, and that this one sent nothing.
+    """
+
+    repeated: bool
+    ids_sent: int
+    stored_before: int
+    file_name: str
+    lines_read: int
+    column: str | None
+    dropped: list[DroppedLines]
+    hints: list[str]
+
+
+class RemovalStarted(JobHandle):
+    """A removal job that the API accepted after a person agreed; *repeated* as in `UploadStarted`."""
+
+    repeated: bool
+    ids_to_remove: int
+
+
+class JobReport(JobHandle):
+    """How a job stands: times as ISO 8601, reasons in the API's words."""
+
+    created_at: str | None
+    completed_at: str | None
+    failure_reason: str | None
+
+
+class UploadJobReport(JobReport):
+    """How an upload job stands and, once it has ended, what it came to.
+
+    *ids_sent* and the counts are known for uploads started here. *stored_after* is what the overview said after
+    the end, the same in every later answer; *growth* is None where the two counts cannot be compared, and
+    *explanation* says in our words what may account for it. *api_stored* and *api_failed* are the API's numbers,
+    where its partial_success_reason has them. *not_stored* counts the sent RSIDs that are not stored now, if a
+    comparison was asked for and made; *missing_uri* is where they are read.
+    """
+
+    partial_success_reason: str | None
+    file_name: str | None
+    ids_sent: int | None
+    stored_before: int | None
+    stored_after: int | None
+    growth: int | None
+    api_stored: int | None
+    api_failed: int | None
+    explanation: str | None
+    not_stored: int | None
+    not_compared_because: str | None
+    missing_uri: str | None
+
+
+class RemovalJobReport(JobReport):
+    """How a removal job stands."""
+
+    ids_to_remove: int | None
+
+
+class UploadJobLine(BaseModel):
+    """One upload job of a target group's list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    file_name: str
+    status: str
+    created_at: str | None
+    resource_uri: str
+
+
+class UploadJobList(Result):
+    """One page of upload jobs, newest first."""
+
+    target_group_id: str
+    jobs: list[UploadJobLine]
+    next_cursor: str | None
+
+
+class RecontactOverview(Result):
+    """How many RSIDs a target group holds, and how many more fit."""
+
+    saved_respondent_ids_count: int
+    room_left: int
+    resource_uri: str
+
+
+class RespondentList(Result):
+    """One page of stored RSIDs; *resource_uri* is where all of them are read as CSV."""
+
+    target_group_id: str
+    respondent_ids: list[str]
+    next_cursor: str | None
+    resource_uri: str
+
+
+class ReadinessFinding(BaseModel):
+    """What one check found: *severity* is blocks, risk or info; *seen* begins "not verified" if nobody could look."""
+
+    model_config = ConfigDict(frozen=True)
+
+    check: str
+    severity: str
+    seen: str
+    where: str
+    mend: str
+
+
+class Readiness(Result):
+    """Whether respondents can come back: *ready* if nothing blocks, and all that could block was looked at.
+
+    *state* is draft, launched or unknown, *status* the API's word; *passed* are the checks without a finding.
+    """
+
+    target_group_id: str
+    ready: bool
+    state: str
+    status: str | None
+    saved_respondent_ids_count: int | None
+    completes_goal: int | None
+    findings: list[ReadinessFinding]
+    passed: list[str]

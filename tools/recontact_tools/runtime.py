@@ -1,0 +1,63 @@
+"""What an operation works with: the ways down, the rules, and where time comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from recontact_tools.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from recontact_tools.gateway import Gateway
+    from recontact_tools.ledger import Ledger
+    from recontact_tools.policy import Policy
+
+
+class Engine(Protocol):
+    """What runs an intent to its end, in this process or in the sibling that executes."""
+
+    async def submit(self, intent_id: str) -> None:
+        """Start the workflow of an intent; an intent that was submitted before is not started twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where time comes from: aware UTC datetimes, and a sleep that a test can replace."""
+
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decided; nothing a client sends can change it."""
+
+    policy: Policy
+    account_id: int | None
+    project_id: str | None
+    upload_roots: tuple[Path, ...]
+    local_files: bool
+    pace: float
+    plan_seconds: float
+    compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
+    template_id: str  # the allocation template that recontact target groups are to have
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything an operation may touch; *principal* is who asks, *places* what this process remembers."""
+
+    rules: Rules
+    gateway: Gateway
+    ledger: Ledger
+    engine: Engine
+    clock: Clock
+    new_id: Callable[[], str]
+    principal: str
+    places: Places = field(default_factory=Places)

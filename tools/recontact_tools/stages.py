@@ -1,0 +1,196 @@
+"""The stages of a job's life, each safe to run again: send once, settle a lost answer, follow."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from recontact_tools.desk import Desk
+from recontact_tools.errors import (
+    Detail,
+    ErrorCode,
+    InvalidInput,
+    NotAllowed,
+    OutcomeUnknown,
+    RateLimited,
+    RecontactError,
+    Refused,
+    Unreachable,
+)
+from recontact_tools.guardrails import check_count
+from recontact_tools.job_reads import read_started
+from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.models import IdType, Job, JobKind
+from recontact_tools.policy import check_write
+from recontact_tools.rates import rate_of
+from recontact_tools.schedule import first_look, hindered_look, next_look
+from recontact_tools.settling import settle_removal, settle_upload
+from recontact_tools.uris import job_uri, overview_uri
+
+# ours: ten times the documented 150 minutes of a full upload; what has not ended by then needs a person.
+FOLLOWED_AT_MOST = timedelta(hours=25)
+# ours: a restart within this time goes on with what was asked; later, nobody may be waiting for it any more, and
+# the list behind the count that a person saw before a removal may be another one.
+PLANS_HOLD = {JobKind.UPLOAD: timedelta(minutes=10), JobKind.REMOVAL: timedelta(seconds=60)}
+# ours: a job may be listed a little late; one that stays away this often is not there.
+MISSES_AT_MOST = 10
+
+
+class Sent(StrEnum):
+    """What is known after sending: the job runs, it was refused, or the answer was lost."""
+
+    STARTED = "started"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+_KNOWN = {
+    IntentState.STARTED: Sent.STARTED,
+    IntentState.FINISHED: Sent.STARTED,
+    IntentState.REFUSED: Sent.REFUSED,
+    IntentState.UNKNOWN: Sent.REFUSED,
+    IntentState.SENDING: Sent.LOST,
+}
+
+
+async def recorded(desk: Desk, intent_id: str) -> Intent:
+    """Return an intent that is known to exist."""
+    intent = await desk.ledger.get(intent_id)
+    if intent is None:
+        raise AssertionError("a workflow runs only for an intent that was written first")
+    return intent
+
+
+async def send(desk: Desk, intent_id: str) -> Sent:
+    """Make the one POST of an intent, or say what is known of the one that was made.
+
+    The ledger lets exactly one caller pass from planned to sending, and only that one posts: a process
+    that dies afterwards leaves an answer to look for, never a reason to post again.
+    """
+    async with desk.at_work():
+        intent = await recorded(desk, intent_id)
+        if intent.state is IntentState.PLANNED:
+            objection = await _objection(desk, intent)
+            if objection is not None:
+                await desk.ledger.withdraw(intent_id, objection.as_dict(), now=desk.clock.now())
+        if not await desk.ledger.mark_sending(intent_id, now=desk.clock.now()):
+            return _KNOWN[(await recorded(desk, intent_id)).state]
+        try:
+            job_id = await _post(desk, intent)
+        except OutcomeUnknown:
+            return Sent.LOST
+        except RecontactError as refusal:
+            await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())
+            return Sent.REFUSED
+        await desk.ledger.mark_started(intent_id, job_id=job_id, now=desk.clock.now())
+    return Sent.STARTED
+
+
+async def _objection(desk: Desk, intent: Intent) -> RecontactError | None:
+    """Return what speaks against sending a planned intent now, seen from the process that would send it.
+
+    It may be another one than was asked, under other rules, or the same after a crash; and what a person
+    agreed to remove may have changed since.
+    """
+    if desk.clock.now() - intent.created_at > PLANS_HOLD[intent.kind]:
+        return _stale(intent.kind)
+    try:
+        check_write(desk.policy, intent.group)
+        if intent.kind is JobKind.REMOVAL:
+            check_count(planned=intent.ids, stored=await desk.gateway.get_overview(intent.group))
+    except RecontactError as objection:
+        return objection
+    return None
+
+
+def _stale(kind: JobKind) -> NotAllowed:
+    return NotAllowed(
+        "The server stopped before this was sent, and it is too old to be sent now; nothing was changed.",
+        code=ErrorCode.PLAN_NOT_VALID,
+        next_step=f"If the user still wants the {kind.value}, start it again.",
+    )
+
+
+async def _post(desk: Desk, intent: Intent) -> str:
+    if intent.kind is JobKind.REMOVAL:
+        return await desk.gateway.remove_all(intent.group)
+    return await desk.gateway.upload_file(
+        intent.group,
+        file_name=intent.file_name or "",
+        content=await desk.ledger.payload(intent.intent_id),
+        id_type=intent.id_type or IdType.RSID,
+    )
+
+
+async def settle(desk: Desk, intent_id: str) -> Sent:
+    """Find out what became of a POST whose answer was lost, by looking only."""
+    intent = await recorded(desk, intent_id)
+    if intent.state is not IntentState.SENDING:
+        return _KNOWN[intent.state]
+    if intent.kind is JobKind.UPLOAD:
+        await settle_upload(desk, intent)
+    else:
+        await settle_removal(desk, intent)
+    return _KNOWN[(await recorded(desk, intent_id)).state]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How the latest looks at a job went: *vain* ones in a row, of which *misses* were refused.
+
+    *retry_after* is how many seconds the API asks to be left alone.
+    """
+
+    vain: int = 0
+    misses: int = 0
+    retry_after: float = 0.0
+
+
+async def follow(desk: Desk, intent_id: str) -> None:
+    """Look at a started job until it has ended, on the schedule of `schedule.next_look`.
+
+    Whoever takes a job over looks soon, however old it is.
+    """
+    intent = await recorded(desk, intent_id)
+    rate = await rate_of(desk.ledger, intent.kind, intent.group.account_id, pace=desk.pace)
+    looks, waited, delay = Looks(), 0.0, first_look(pace=desk.pace)
+    while intent.state is IntentState.STARTED:
+        await desk.clock.sleep(delay)
+        async with desk.at_work():
+            looks = await _look(desk, intent, looks)
+            intent = await recorded(desk, intent_id)
+            age = desk.clock.now() - intent.created_at
+            if intent.state is IntentState.STARTED and (age > FOLLOWED_AT_MOST or looks.misses >= MISSES_AT_MOST):
+                await desk.ledger.mark_unknown(intent_id, _lost_sight(intent), now=desk.clock.now())
+                return
+        waited += delay
+        # A clock that is set back must not bring the quick first looks back.
+        delay = next_look(rate, intent.ids or 0, max(waited, age.total_seconds()), pace=desk.pace)
+        delay = hindered_look(delay, looks.vain, retry_after=looks.retry_after)
+
+
+async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
+    """Look once; what keeps the API from answering says nothing about the job."""
+    try:
+        await note(desk, intent, await read_started(desk.gateway, desk.ledger, intent, now=desk.clock.now()))
+    except (RateLimited, Unreachable) as error:
+        return Looks(looks.vain + 1, looks.misses, error.retry_after)
+    except (Refused, InvalidInput):
+        return Looks(looks.vain + 1, looks.misses + 1)
+    return Looks()
+
+
+async def note(desk: Desk, intent: Intent, job: Job) -> None:
+    """Remember what a look showed, and tell subscribers when the state changed."""
+    changed = await desk.ledger.note_job(intent.intent_id, job, now=desk.clock.now())
+    if not changed and not job.is_finished:
+        return
+    await desk.publish(job_uri(intent.group, intent.kind, job.job_id))
+    await desk.publish(overview_uri(intent.group))
+
+
+def _lost_sight(intent: Intent) -> dict[str, Detail]:
+    return OutcomeUnknown(
+        "The job was started, but the API no longer shows how it stands.",
+        next_step="Read get_recontact_overview to see how many IDs are stored now.",
+        details={"job_id": intent.job_id},
+    ).as_dict()

@@ -1,0 +1,153 @@
+"""From an intent to a job: write it down, hand it to the engine, wait for what the API said.
+
+One wish is one intent, however often it is called: the ledger finds the earlier one, and what became of it is answered.
+"""
+
+import logging
+from dataclasses import replace
+
+from recontact_tools.conflicts import running_job, with_running_job
+from recontact_tools.errors import (
+    AnswerAwaited,
+    Detail,
+    ErrorCode,
+    FeatureMissing,
+    JobRunning,
+    NotFound,
+    NotPermitted,
+    OutcomeUnknown,
+    RateLimited,
+    RecontactError,
+    Refused,
+    Unreachable,
+)
+from recontact_tools.guardrails import job_in_the_way
+from recontact_tools.handles import GETTER, HandleFields
+from recontact_tools.ledger import ActiveIntent, Intent, IntentState, KeyTaken
+from recontact_tools.lost_jobs import look_again
+from recontact_tools.runtime import Runtime
+from recontact_tools.wishes import asked_before, key_conflict
+
+logger = logging.getLogger(__name__)
+
+# ours: a host gives a call up after about 60 s; the intent goes on without its caller.
+ANSWER_WAITED_FOR_SECONDS = 45.0
+_WAITING = frozenset({IntentState.PLANNED, IntentState.SENDING})
+_CLASSES: dict[str, type[RecontactError]] = {
+    ErrorCode.JOB_RUNNING: JobRunning,
+    ErrorCode.NOT_FOUND: NotFound,
+    ErrorCode.NOT_PERMITTED: NotPermitted,
+    ErrorCode.RATE_LIMITED: RateLimited,
+    ErrorCode.FEATURE_MISSING: FeatureMissing,
+    ErrorCode.UNREACHABLE: Unreachable,
+    ErrorCode.UNAVAILABLE: Unreachable,
+    ErrorCode.OUTCOME_UNKNOWN: OutcomeUnknown,
+}
+
+
+async def repeated(runtime: Runtime, intent: Intent) -> Intent | None:
+    """Return the earlier intent that a planned one repeats, as its job stands; None when it repeats none.
+
+    Raises:
+        InvalidInput: Its idempotency key stands for something else.
+        RecontactError: What `start` raised, or would have raised, for the earlier one.
+    """
+    earlier = await asked_before(runtime, intent)
+    return None if earlier is None else await _outcome(runtime, earlier)
+
+
+async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Intent:
+    """Start one job for *intent* and return it as the API accepted it, or the earlier intent that it repeats.
+
+    Raises:
+        InvalidInput: Its idempotency key stands for something else.
+        JobRunning: A job runs on this target group; the database decided, so two calls at once cannot both pass.
+        Refused: The API refused it; nothing changed.
+        Unreachable: No connection was made; nothing changed.
+        OutcomeUnknown: It was sent and the answer is lost.
+        AnswerAwaited: It was handed over and the answer is not here yet.
+    """
+    now = runtime.clock.now()
+    try:
+        opened = await runtime.ledger.open_intent(replace(intent, created_at=now, updated_at=now), payload=payload)
+    except KeyTaken as taken:
+        raise key_conflict(taken.intent) from None
+    except ActiveIntent as other:
+        raise job_in_the_way(running_job(other.intent)) from None
+    return await _outcome(runtime, opened)
+
+
+async def _outcome(runtime: Runtime, intent: Intent) -> Intent:
+    """Return an intent once the API has accepted it, or raise what came of it instead."""
+    if intent.state is IntentState.UNKNOWN:
+        # What is found here is followed by the engine, which watches for unsettled intents.
+        intent = await look_again(runtime.gateway, runtime.ledger, intent, now=runtime.clock.now())
+    if intent.state in _WAITING:
+        await _submit(runtime, intent)
+        intent = await _answered(runtime, intent)
+    if intent.error is None:
+        return intent
+    error = revived(intent.error)
+    if isinstance(error, JobRunning):
+        error = await with_running_job(runtime, intent.group, error)
+    raise error
+
+
+async def _submit(runtime: Runtime, intent: Intent) -> None:
+    """Hand an intent to the engine; where that fails it is taken back, unless somebody is sending it already.
+
+    Raises:
+        Unreachable: The engine cannot be used; nothing was sent, and nothing will be.
+    """
+    try:
+        await runtime.engine.submit(intent.intent_id)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, nothing was handed over to it
+        failure = Unreachable(
+            "The server's durable engine cannot be used; nothing was sent.",
+            code=ErrorCode.UNAVAILABLE,
+            next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
+        )
+        if not await runtime.ledger.withdraw(intent.intent_id, failure.as_dict(), now=runtime.clock.now()):
+            return
+        logger.error("The durable engine cannot be used: %s", type(error).__name__)  # noqa: TRY400 - no paths
+        raise failure from None
+
+
+def told_again(fields: HandleFields) -> HandleFields:
+    """Return a handle with the words for a call that repeated an earlier one."""
+    again = "An earlier call with the same arguments started this job; this one sent nothing."
+    anyway = "To send it once more, pass a new idempotency_key."
+    return {**fields, "next_step": f"{again} {fields['next_step']} {anyway}"}
+
+
+async def _answered(runtime: Runtime, intent: Intent) -> Intent:
+    waited, delay = 0.0, 0.001
+    while waited < ANSWER_WAITED_FOR_SECONDS:
+        await runtime.clock.sleep(delay)
+        current = await runtime.ledger.get(intent.intent_id)
+        if current is not None and current.state not in _WAITING:
+            return current
+        waited, delay = waited + delay, min(delay * 1.5, 0.25)
+    raise awaited(intent)
+
+
+def awaited(intent: Intent) -> AnswerAwaited:
+    """Say that the API's answer to an intent is still awaited."""
+    return AnswerAwaited(
+        "The request was handed over and the API's answer is still awaited or being looked for.",
+        next_step=f"Call {GETTER[intent.kind]} with this job_id in a minute; do not start another job before.",
+        details={"job_id": intent.intent_id, "kind": intent.kind.value},
+    )
+
+
+def revived(error: dict[str, Detail]) -> RecontactError:
+    """Turn a recorded error into one that can be raised."""
+    known = {"code", "message", "changed", "safe_to_repeat", "next_step"}
+    code = ErrorCode(str(error["code"]))
+    return _CLASSES.get(code, Refused)(
+        str(error["message"]),
+        next_step=str(error["next_step"]),
+        code=code,
+        safe_to_repeat=bool(error["safe_to_repeat"]),
+        details={key: value for key, value in error.items() if key not in known},
+    )

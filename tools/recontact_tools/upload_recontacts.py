@@ -1,0 +1,69 @@
+"""Upload respondent IDs, so that these respondents may enter the target group's survey again."""
+
+from dataclasses import replace
+
+from recontact_tools.comparing import check_room
+from recontact_tools.conflicts import check_no_job_runs
+from recontact_tools.handles import handle, job_of
+from recontact_tools.identifiers import RespondentFile
+from recontact_tools.injected import AccountId, IdempotencyKey, Injected, ProjectId, TargetGroupId
+from recontact_tools.ledger import Intent
+from recontact_tools.locating import locate
+from recontact_tools.models import IdType, JobKind
+from recontact_tools.policy import check_write
+from recontact_tools.reading_source import SourceColumn, SourceIds, SourceIdType, SourcePath, read_source
+from recontact_tools.results import DroppedLines, UploadStarted
+from recontact_tools.runtime import Runtime
+from recontact_tools.starting import repeated, start, told_again
+from recontact_tools.wishes import planned
+
+
+async def upload_recontacts(
+    runtime: Injected,
+    target_group_id: TargetGroupId,
+    path: SourcePath = None,
+    ids: SourceIds = None,
+    id_type: SourceIdType = "RSID",
+    column: SourceColumn = None,
+    idempotency_key: IdempotencyKey = None,
+    project_id: ProjectId = None,
+    account_id: AccountId = None,
+) -> UploadStarted:
+    """Add respondent IDs to a target group's recontacts; starts a job and returns at once.
+
+    Give either path or ids. IDs are added to those stored; at most 100,000 in all. The file is cleaned first
+    (header, duplicates, blank or malformed lines) and the answer counts what was dropped: tell the user.
+    Prefer path: it keeps personal data out of the chat. Follow the job with get_upload_job. Repeating a call
+    soon is safe: it answers the same job (repeated).
+    """
+    group = await locate(runtime, target_group_id, project_id, account_id)
+    check_write(runtime.rules.policy, group)
+    kind = IdType(id_type)
+    file = await read_source(runtime, path, ids, column=column, id_type=kind)
+    wanted = await planned(
+        runtime, JobKind.UPLOAD, group, ids=file.ids, id_type=kind, content=file.content, key=idempotency_key
+    )
+    intent = await repeated(runtime, wanted)
+    if intent is None:
+        await check_no_job_runs(runtime, group)
+        counted = await runtime.gateway.get_overview(group)
+        stored = await check_room(runtime, group, file, id_type=kind, stored=counted)
+        intent = await start(runtime, replace(wanted, stored_before=stored), file.content)
+    return await _started(runtime, intent, file, is_repeat=intent.intent_id != wanted.intent_id)
+
+
+async def _started(runtime: Runtime, intent: Intent, file: RespondentFile, *, is_repeat: bool) -> UploadStarted:
+    fields = await handle(
+        runtime, intent.group, JobKind.UPLOAD, job=job_of(intent), ids=file.ids, started=intent.created_at
+    )
+    return UploadStarted(
+        **(told_again(fields) if is_repeat else fields),
+        repeated=is_repeat,
+        ids_sent=file.ids,
+        stored_before=intent.stored_before or 0,
+        file_name=intent.file_name or "",
+        lines_read=file.lines,
+        column=file.column,
+        dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
+        hints=list(file.hints),
+    )

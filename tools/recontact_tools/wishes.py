@@ -1,0 +1,77 @@
+"""What a caller asks for, written down so that it is known again: as an intent, under digests of all that it says."""
+
+from recontact_tools.errors import ErrorCode, InvalidInput
+from recontact_tools.ledger import Intent, IntentState, KeyTaken
+from recontact_tools.models import IdType, JobKind, TargetGroup
+from recontact_tools.runtime import Runtime
+
+
+async def planned(
+    runtime: Runtime,
+    kind: JobKind,
+    group: TargetGroup,
+    *,
+    ids: int | None = None,
+    id_type: IdType | None = None,
+    content: bytes | None = None,
+    key: str | None = None,
+) -> Intent:
+    """Return a new intent; an upload's file name is unique, so that its job can be found by it.
+
+    *content* is what an upload would send. Of it and of the caller's *key* digests are kept: a key may hold anything.
+    A removal without a key has no fingerprint: a person agrees to each.
+    """
+    intent_id, now = runtime.new_id(), runtime.clock.now()
+    digest = runtime.ledger.digest
+    return Intent(
+        intent_id=intent_id,
+        kind=kind,
+        principal=runtime.principal,
+        group=group,
+        id_type=id_type,
+        file_name=f"recontacts-{intent_id}.csv" if kind is JobKind.UPLOAD else None,
+        ids=ids,
+        stored_before=None,
+        state=IntentState.PLANNED,
+        created_at=now,
+        updated_at=now,
+        fingerprint=None if content is None and key is None else await digest(*_wish(kind, group, id_type, content)),
+        idempotency_key=None if key is None else await digest(b"key", key.encode()),
+    )
+
+
+def _wish(kind: JobKind, group: TargetGroup, id_type: IdType | None, content: bytes | None) -> tuple[bytes, ...]:
+    place = (str(group.account_id), group.project_id, group.target_group_id)
+    words = ("wish", kind.value, *place, id_type.value if id_type else "")
+    return (*(word.encode() for word in words), content or b"")
+
+
+async def asked_before(runtime: Runtime, intent: Intent) -> Intent | None:
+    """Return the earlier intent that a planned one repeats, if it repeats one.
+
+    Raises:
+        InvalidInput: Its idempotency key stands for something else.
+    """
+    try:
+        return await runtime.ledger.standing(intent)
+    except KeyTaken as taken:
+        raise key_conflict(taken.intent) from None
+
+
+async def is_known_removal(runtime: Runtime, group: TargetGroup, key: str) -> bool:
+    """Tell whether a removal was asked for under this key, so that nobody is asked to agree to it again.
+
+    Raises:
+        InvalidInput: The key stands for something else.
+    """
+    return await asked_before(runtime, await planned(runtime, JobKind.REMOVAL, group, key=key)) is not None
+
+
+def key_conflict(earlier: Intent) -> InvalidInput:
+    """Say that an idempotency key stands for an earlier intent, and for something else than is asked now."""
+    return InvalidInput(
+        "This idempotency_key stands for an earlier call with other arguments; nothing was sent.",
+        code=ErrorCode.IDEMPOTENCY_CONFLICT,
+        next_step="For another upload or removal use a new key; to repeat the earlier call, repeat its arguments.",
+        details={"job_id": earlier.job_id or earlier.intent_id, "kind": earlier.kind.value},
+    )
