@@ -52,14 +52,16 @@ class Fuse:
 
 
 class FusedLedger:
-    """A ledger whose every call is a moment."""
+    """A ledger, or a part of one, whose every call is a moment."""
 
-    def __init__(self, ledger: SqliteLedger, fuse: Fuse) -> None:
+    def __init__(self, ledger: object, fuse: Fuse) -> None:
         self._ledger = ledger
         self._fuse = fuse
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
+        if not callable(method):
+            return FusedLedger(method, self._fuse)
 
         async def call(*args: Any, **named: Any) -> Any:
             self._fuse.reach("before", name)

@@ -1,36 +1,22 @@
 """The ledger on one SQLite file, shared by every process of a data directory."""
 
-import threading
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from sqlite3 import Connection
-from typing import Self, TypeVar
-
-from anyio import to_thread
+from typing import Self
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intents, known, plans, repeats
-from recontact_tools.ledger.connection import anticipating_sqlite, open_pair, scrub, writing
+from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.models import Job, JobKind, TargetGroup
 
-_Result = TypeVar("_Result")
-
 
 class SqliteLedger:
-    """The `Ledger` on SQLite: writes in a thread, point reads of some 20 us inline.
+    """The `Ledger` on SQLite: writes in a thread, point reads of some 20 us inline."""
 
-    Thread locks, not anyio's: the durable engine may run workflows on an event loop of its own.
-    A write that was begun is finished even when its caller is cancelled.
-    """
-
-    def __init__(self, writer: Connection, reader: Connection) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -40,71 +26,56 @@ class SqliteLedger:
             LedgerUnavailable: the file is not a ledger, or one of a newer version.
             OSError: the directory cannot be used.
         """
-        with anticipating_sqlite():
-            return cls(*open_pair(path))
-
-    async def _write(self, write: Callable[[Connection], _Result], *, scrubs: bool = False) -> _Result:
-        def run() -> _Result:
-            with self._write_lock, anticipating_sqlite():
-                with writing(self._writer) as connection:
-                    result = write(connection)
-                if scrubs:
-                    scrub(self._writer)
-                return result
-
-        return await to_thread.run_sync(run)
-
-    def _read(self, read: Callable[[Connection], _Result]) -> _Result:
-        with self._read_lock, anticipating_sqlite():
-            return read(self._reader)
-
-    async def _read_in_thread(self, read: Callable[[Connection], _Result]) -> _Result:
-        return await to_thread.run_sync(self._read, read)
+        return cls(LedgerFile.open(path))
 
     async def digest(self, *parts: bytes) -> str:
         """See `Ledger.digest`."""
-        return await self._read_in_thread(lambda connection: repeats.digest(connection, parts))
+        return await self._file.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
     async def open_intent(self, intent: Intent, *, payload: bytes | None) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._write(lambda connection: repeats.open_once(connection, intent, payload))
+        return await self._file.write(lambda connection: repeats.open_once(connection, intent, payload))
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""
-        return self._read(lambda connection: repeats.standing(connection, intent))
+        return self._file.read(lambda connection: repeats.standing(connection, intent))
 
     async def payload(self, intent_id: str) -> bytes:
         """See `Ledger.payload`."""
-        return await self._read_in_thread(lambda connection: intents.payload(connection, intent_id))
+        return await self._file.read_in_thread(lambda connection: intents.payload(connection, intent_id))
 
     async def mark_sending(self, intent_id: str, *, now: datetime) -> bool:
         """See `Ledger.mark_sending`."""
-        return await self._write(lambda connection: intents.send_once(connection, intent_id, now))
+        return await self._file.write(lambda connection: intents.send_once(connection, intent_id, now))
 
     async def withdraw(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
         """See `Ledger.withdraw`."""
-        return await self._write(lambda connection: intents.withdraw(connection, intent_id, error, now), scrubs=True)
+        return await self._file.write(
+            lambda connection: intents.withdraw(connection, intent_id, error, now), scrubs=True
+        )
 
     async def mark_started(self, intent_id: str, *, job_id: str, now: datetime) -> None:
         """See `Ledger.mark_started`."""
-        await self._write(lambda connection: intents.start(connection, intent_id, job_id, now), scrubs=True)
+        await self._file.write(lambda connection: intents.start(connection, intent_id, job_id, now), scrubs=True)
 
     async def note_job(self, intent_id: str, job: Job, *, now: datetime) -> bool:
         """See `Ledger.note_job`."""
-        seen = self._read(lambda connection: intents.existing(connection, intent_id))
+        seen = self._file.read(lambda connection: intents.existing(connection, intent_id))
         if not intents.is_news(seen, job):
             return False  # most looks show nothing new, and cost no write
-        return await self._write(lambda connection: intents.note(connection, intent_id, job, now))
+        return await self._file.write(lambda connection: intents.note(connection, intent_id, job, now))
 
     async def mark_finished(self, intent_id: str, job: Job, *, now: datetime, settled_by: SettledBy) -> None:
         """See `Ledger.mark_finished`."""
-        await self._write(lambda connection: intents.finish(connection, intent_id, job, now, settled_by), scrubs=True)
+        await self._file.write(
+            lambda connection: intents.finish(connection, intent_id, job, now, settled_by), scrubs=True
+        )
 
     async def note_stored_after(self, intent_id: str, count: int) -> None:
         """See `Ledger.note_stored_after`."""
-        await self._write(lambda connection: intents.note_stored_after(connection, intent_id, count))
+        await self._file.write(lambda connection: intents.note_stored_after(connection, intent_id, count))
 
     async def mark_refused(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> None:
         """See `Ledger.mark_refused`."""
@@ -115,65 +86,60 @@ class SqliteLedger:
         await self._give_up(intent_id, IntentState.UNKNOWN, error, now)
 
     async def _give_up(self, intent_id: str, new: IntentState, error: dict[str, Detail], now: datetime) -> None:
-        await self._write(lambda connection: intents.give_up(connection, intent_id, new, error, now), scrubs=True)
+        await self._file.write(lambda connection: intents.give_up(connection, intent_id, new, error, now), scrubs=True)
 
     async def get(self, intent_id: str) -> Intent | None:
         """See `Ledger.get`."""
-        return self._read(lambda connection: intents.one(connection, intent_id))
+        return self._file.read(lambda connection: intents.one(connection, intent_id))
 
     async def find_job(self, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
         """See `Ledger.find_job`."""
-        return self._read(lambda connection: intents.by_job(connection, kind, job_id, group))
+        return self._file.read(lambda connection: intents.by_job(connection, kind, job_id, group))
 
     async def active(self, group: TargetGroup) -> Intent | None:
         """See `Ledger.active`."""
-        return self._read(lambda connection: intents.active(connection, group))
+        return self._file.read(lambda connection: intents.active(connection, group))
 
     async def unsettled(self) -> tuple[Intent, ...]:
         """See `Ledger.unsettled`."""
-        return await self._read_in_thread(intents.unsettled)
+        return await self._file.read_in_thread(intents.unsettled)
 
     async def record_plan(self, plan: Plan) -> None:
         """See `Ledger.record_plan`."""
-        await self._write(lambda connection: plans.record(connection, plan))
+        await self._file.write(lambda connection: plans.record(connection, plan))
 
     async def open_plan(self, principal: str, group: TargetGroup, *, now: datetime) -> Plan | None:
         """See `Ledger.open_plan`."""
-        return self._read(lambda connection: plans.usable(connection, principal, group, now))
+        return self._file.read(lambda connection: plans.usable(connection, principal, group, now))
 
     async def spend_plan(self, plan_id: str, *, principal: str, now: datetime) -> bool:
         """See `Ledger.spend_plan`."""
-        return await self._write(lambda connection: plans.spend(connection, plan_id, principal, now))
+        return await self._file.write(lambda connection: plans.spend(connection, plan_id, principal, now))
 
     async def close_plan(self, plan_id: str, *, now: datetime) -> None:
         """See `Ledger.close_plan`."""
-        await self._write(lambda connection: plans.close(connection, plan_id, now))
+        await self._file.write(lambda connection: plans.close(connection, plan_id, now))
 
     async def places(self, target_group_id: str) -> tuple[TargetGroup, ...]:
         """See `Ledger.places`."""
-        return self._read(lambda connection: known.places(connection, target_group_id))
+        return self._file.read(lambda connection: known.places(connection, target_group_id))
 
     async def durations(self, kind: JobKind, account_id: int, *, ids_min: int, limit: int) -> tuple[Duration, ...]:
         """See `Ledger.durations`."""
-        return self._read(lambda connection: known.durations(connection, kind, account_id, ids_min, limit))
+        return self._file.read(lambda connection: known.durations(connection, kind, account_id, ids_min, limit))
 
     async def changed_since(self, intent_id: str) -> bool:
         """See `Ledger.changed_since`."""
-        return self._read(lambda connection: known.changed_since(connection, intent_id))
+        return self._file.read(lambda connection: known.changed_since(connection, intent_id))
 
     async def known_target_groups(self, prefix: str, limit: int) -> tuple[str, ...]:
         """See `Ledger.known_target_groups`."""
-        return await self._read_in_thread(lambda connection: known.groups(connection, prefix, limit))
+        return await self._file.read_in_thread(lambda connection: known.groups(connection, prefix, limit))
 
     async def known_jobs(self, kind: JobKind, group: TargetGroup | None, *, prefix: str, limit: int) -> tuple[str, ...]:
         """See `Ledger.known_jobs`."""
-        return await self._read_in_thread(lambda connection: known.jobs(connection, kind, group, prefix, limit))
+        return await self._file.read_in_thread(lambda connection: known.jobs(connection, kind, group, prefix, limit))
 
     async def aclose(self) -> None:
         """See `Ledger.aclose`."""
-        await to_thread.run_sync(self._close)
-
-    def _close(self) -> None:
-        with self._write_lock, self._read_lock, anticipating_sqlite():
-            self._reader.close()
-            self._writer.close()
+        await self._file.aclose()
