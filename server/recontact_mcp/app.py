@@ -12,6 +12,7 @@ from mcp_types import ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
+from recontact_mcp.kept_resources import add_kept_resources
 from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.prompts import add_prompts
 from recontact_mcp.resources import add_resources
@@ -61,6 +62,7 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
     server.asking_seconds = settings.confirm_seconds
     _add_tools(server)
     add_resources(server, opening)
+    add_kept_resources(server, opening)
     add_prompts(server)
     add_completions(server, opening)
     return server

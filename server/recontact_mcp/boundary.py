@@ -45,6 +45,9 @@ OPERATIONS = {operation.name: operation for operation in CATALOG}
 LOOK_WITH = {
     "upload_recontacts": "list_upload_jobs and get_recontact_overview",
     "remove_all_recontacts": "get_recontact_overview",
+    "restore_recontacts": "list_upload_jobs and get_recontact_overview",
+    "replace_recontacts": "get_recontact_overview",
+    "cancel_recontact_job": "get_upload_job or get_removal_job",
 }
 NO_SUCH_RESOURCE = "There is no such resource: resources/templates/list shows what can be read."
 # ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.

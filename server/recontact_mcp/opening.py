@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 WAKE_AFTER_SECONDS = 5.0
 LOCAL_PRINCIPAL = "local"
 LEDGER_FILE = "ledger.sqlite"
+SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
 def new_ulid() -> str:
@@ -123,6 +126,7 @@ class Opening:
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.ledger.sqlite import SqliteLedger
+        from recontact_tools.sealing import Seal
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
         home = settings.home
@@ -130,7 +134,10 @@ class Opening:
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
             ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
-            desk = Desk(gateway, ledger, clock, rules.pace, rules.policy, publish=self._publish)
+            seal = Seal(partial(snapshot_key, settings))
+            desk = Desk(
+                gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=self._publish
+            )
             background = anyio.create_task_group()
             engine = DurableEngine(home, desk, background)
             try:
@@ -138,7 +145,7 @@ class Opening:
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(resume, engine)
                     task_status.started(
-                        Runtime(rules, gateway, ledger, engine, clock, self._effects.new_id, LOCAL_PRINCIPAL)
+                        Runtime(rules, gateway, ledger, engine, clock, self._effects.new_id, LOCAL_PRINCIPAL, seal)
                     )
                     await self._closing.wait()
                     background.cancel_scope.cancel()
@@ -164,11 +171,24 @@ class Opening:
             pace=pace_of(settings),
             plan_seconds=settings.plan_seconds,
             compare_pages=1_000 if settings.embedded else settings.compare_pages,
+            snapshots_kept=timedelta(days=settings.snapshot_days),
             template_id=settings.template_id,
         )
 
     async def _publish(self, uri: str) -> None:
         await self._bus.publish(ResourceUpdated(uri=uri))
+
+
+def snapshot_key(settings: Settings) -> bytes:
+    """Return the key of the snapshots: the configured one, or that of the data directory, which is made if need be.
+
+    Raises:
+        KeyUnusable: The file is open to others, or holds no key.
+        OSError: The file cannot be made or read.
+    """
+    from recontact_tools.sealing import key_at
+
+    return settings.snapshot_key_bytes or key_at(settings.home / SNAPSHOT_KEY_FILE)
 
 
 def pace_of(settings: Settings) -> float:

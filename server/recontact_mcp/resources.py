@@ -24,7 +24,7 @@ from recontact_tools.runtime import Runtime
 LIST_SECONDS = 45.0
 
 
-async def _unheard(_done: float, _total: float | None, _message: str) -> None:
+async def unheard(_done: float, _total: float | None, _message: str) -> None:
     """Tell nobody about progress: reading a resource never waits."""
 
 
@@ -36,16 +36,16 @@ def add_resources(server: MCPServer[Opening], opening: Opening, *, list_seconds:
 
     async def overview(account_id: str, project_id: str, target_group_id: str) -> str:
         """The number of respondent IDs stored for recontact, and the room left, as JSON."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         found = await get_recontact_overview(runtime, group.target_group_id, group.project_id, group.account_id)
         return found.model_dump_json()
 
     async def upload_job(account_id: str, project_id: str, target_group_id: str, job_id: str) -> str:
         """One upload job and how to go on with it, as JSON."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         found = await get_upload_job(
             runtime,
-            _unheard,
+            unheard,
             group.target_group_id,
             job_id,
             project_id=group.project_id,
@@ -55,29 +55,29 @@ def add_resources(server: MCPServer[Opening], opening: Opening, *, list_seconds:
 
     async def removal_job(account_id: str, project_id: str, target_group_id: str, job_id: str) -> str:
         """One removal job and how to go on with it, as JSON."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         found = await get_removal_job(
-            runtime, _unheard, group.target_group_id, job_id, 0, group.project_id, group.account_id
+            runtime, unheard, group.target_group_id, job_id, 0, group.project_id, group.account_id
         )
         return found.model_dump_json()
 
     async def upload_file(account_id: str, project_id: str, target_group_id: str, job_id: str) -> str:
         """The file of an upload job as it was sent: respondent IDs, which are personal data."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         check_read(runtime.rules.policy, group)
         content = await runtime.gateway.download_upload_file(group, job_id)
         return content.decode("utf-8", errors="replace")
 
     async def missing(account_id: str, project_id: str, target_group_id: str, job_id: str) -> str:
         """The RSIDs of a finished upload that are not stored, one a line: personal data; reads both lists."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         seen = await look_soon(runtime, group, JobKind.UPLOAD, job_id, seconds=LOOK_SECONDS)
         lines = await missing_ids(runtime, group, seen, seconds=COMPARE_SECONDS)
         return "".join(f"{line}\n" for line in lines)
 
     async def respondents(account_id: str, project_id: str, target_group_id: str) -> str:
         """All stored respondent IDs as CSV, one a line: personal data, up to 100,000 lines."""
-        runtime, group = await _at(opening, account_id, project_id, target_group_id)
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
         check_read(runtime.rules.policy, group)
         return await _all_respondents(runtime, group, seconds=list_seconds)
 
@@ -91,7 +91,9 @@ def add_resources(server: MCPServer[Opening], opening: Opening, *, list_seconds:
     register(uris.RESPONDENTS, title="Stored respondent IDs", mime_type=csv_type)(respondents)
 
 
-async def _at(opening: Opening, account_id: str, project_id: str, target_group_id: str) -> tuple[Runtime, TargetGroup]:
+async def addressed(
+    opening: Opening, account_id: str, project_id: str, target_group_id: str
+) -> tuple[Runtime, TargetGroup]:
     """Check the ids of a URI; one that no builder of ours makes is not a resource.
 
     Raises:

@@ -22,8 +22,10 @@ from recontact_mcp.settings_values import (
     account_ids,
     api_url,
     existing_file,
+    key_bytes,
     proxy_url,
     roots,
+    snapshot_key,
     ulid,
     ulids,
     upper,
@@ -109,6 +111,18 @@ class Settings(BaseModel):
         le=1_000,
         description="Pages of 100 stored IDs that one comparison may read at Cint (`preview_upload`, what an upload"
         " did not store). The embedded service has no such limit.",
+    )
+    snapshot_days: float = Field(
+        default=30.0,  # ours: a survey is in the field for weeks, and who removed by mistake may notice at its end
+        gt=0,
+        le=3_650,
+        allow_inf_nan=False,
+        description="Days for which the snapshot taken before a removal is kept; then it is deleted.",
+    )
+    snapshot_key: Annotated[SecretStr, AfterValidator(snapshot_key)] | None = Field(
+        default=None,
+        description="Key of the snapshots, 32 bytes in base64. Unset: the file `snapshots.key` in the data directory,"
+        " which is made when the first snapshot is taken.",
     )
     template_id: Ulid = Field(
         default=RECONTACT_TEMPLATE_ID,
@@ -214,6 +228,11 @@ class Settings(BaseModel):
             return self.data_dir
         told = f"{self.cint_base_url}|{self.cint_auth_url}|{self.cint_client_id}"
         return self.data_dir / f"api-{sha256(told.encode()).hexdigest()[:16]}"
+
+    @property
+    def snapshot_key_bytes(self) -> bytes | None:
+        """The key of the snapshots, where one is configured."""
+        return key_bytes(self.snapshot_key.get_secret_value()) if self.snapshot_key else None
 
     @property
     def account_id(self) -> int | None:

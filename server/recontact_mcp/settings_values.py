@@ -2,6 +2,7 @@
 
 import os
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from recontact_tools.loopback import is_loopback
+from recontact_tools.sealing import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,6 +113,27 @@ def proxy_url(value: SecretStr) -> SecretStr:
         raise ValueError("not a URL") from None
     if not host or parts.scheme not in {"http", "https"} or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("not the URL of a proxy: http://host:port is expected")
+    return value
+
+
+def key_bytes(value: str) -> bytes:
+    """Return the 32 bytes of a key that is written in base64.
+
+    Raises:
+        ValueError: It is no such key.
+    """
+    try:
+        key = b64decode(value.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError("not a key: 32 random bytes in base64 are expected (openssl rand -base64 32)")
+    return key
+
+
+def snapshot_key(value: SecretStr) -> SecretStr:
+    """Accept a key of the snapshots."""
+    key_bytes(value.get_secret_value())
     return value
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -22,10 +22,12 @@ from recontact_tools.readiness.checks import judge
 from recontact_tools.readiness.facts import TOO_SLOW, NotRead, Running, Seen, State
 from recontact_tools.readiness.reading import read_facts
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.sealing import Seal
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WHERE = TargetGroup(ACCOUNT, PROJECT, GROUP)
 RULES = Rules(
+    snapshots_kept=timedelta(days=30),
     policy=Policy(read_only=True, accounts=None, projects=None, target_groups=None),
     account_id=ACCOUNT,
     project_id=PROJECT,
@@ -80,7 +82,7 @@ def opened(tmp_path: Path, api: ScriptedApi) -> Open:
         ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
         clock = Clock(now=lambda: NOW)
         async with Gateway(CONNECTION, transport=httpx.MockTransport(handle), sleep=nap) as gateway:
-            yield Runtime(RULES, gateway, ledger, NoEngine(), clock, lambda: "NEW", "local")
+            yield Runtime(RULES, gateway, ledger, NoEngine(), clock, lambda: "NEW", "local", Seal(lambda: bytes(32)))
         await ledger.aclose()
 
     return runtime

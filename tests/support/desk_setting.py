@@ -10,9 +10,13 @@ from recontact_tools.errors import Detail
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 from recontact_tools.policy import Policy
+from recontact_tools.sealing import Seal
 
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
 ANYTHING = Policy(read_only=False, accounts=None, projects=None, target_groups=None)
+# A key of these tests, and how long snapshots are kept in them.
+SEAL = Seal(lambda: bytes(32))
+KEPT = timedelta(days=30)
 IDS = [f"5a3b2ada-0000-4000-8000-{number:012x}" for number in range(3)]
 
 
@@ -26,6 +30,11 @@ class Setting:
     waits: list[float] = field(default_factory=list[float])
     published: list[str] = field(default_factory=list[str])
     desk: Desk = field(init=False)
+
+    def another_desk(self) -> Desk:
+        """Return a desk over the same, for an engine that closes it."""
+        desk = self.desk
+        return Desk(desk.gateway, desk.ledger, desk.clock, pace=0.0, policy=ANYTHING, seal=SEAL, snapshots_kept=KEPT)
 
     def now(self) -> datetime:
         """Return this test's time."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,11 +21,13 @@ from recontact_tools.ledger.sqlite import SqliteLedger
 from recontact_tools.models import TargetGroup
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.sealing import Seal
 
 if TYPE_CHECKING:
     from recontact_tools.ledger import Ledger
 
 CLIENT, SECRET = "robot", "open sesame"
+SEAL, KEPT = Seal(lambda: bytes(32)), timedelta(days=30)
 ANYTHING = Policy(read_only=False, accounts=None, projects=None, target_groups=None)
 
 
@@ -168,14 +171,15 @@ class Place:
         gateway = Gateway(connection, transport=self.network, now=time.seconds, sleep=time.sleep, jitter=lambda: 0.0)
         mortal = cast("Ledger", MortalLedger(ledger, fuse))
         clock = Clock(now=time.now, sleep=time.sleep)
-        runtime = Runtime(self._rules(), gateway, mortal, engine, clock, self._new_id, "ann")
-        desk = Desk(gateway, mortal, clock, pace=1.0, policy=ANYTHING)
+        runtime = Runtime(self._rules(), gateway, mortal, engine, clock, self._new_id, "ann", SEAL)
+        desk = Desk(gateway, mortal, clock, pace=1.0, policy=ANYTHING, seal=SEAL, snapshots_kept=KEPT)
         engine.process = Process(time, fuse, runtime, desk, tasks)
         return engine.process
 
     def _rules(self) -> Rules:
         return Rules(
             policy=ANYTHING,
+            snapshots_kept=KEPT,
             account_id=self.group.account_id,
             project_id=self.group.project_id,
             upload_roots=(),

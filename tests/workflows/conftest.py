@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from desk_setting import ANYTHING, Setting
+from desk_setting import ANYTHING, KEPT, SEAL, Setting
 
 from recontact_service.faults import Faults
 from recontact_service.running import running
@@ -33,6 +33,8 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
         async with way as gateway:
             ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
             clock = Clock(now=place.now, sleep=place.sleep)
-            place.desk = Desk(gateway, ledger, clock, pace=0.0, policy=ANYTHING, publish=place.publish)
+            place.desk = Desk(
+                gateway, ledger, clock, pace=0.0, policy=ANYTHING, seal=SEAL, snapshots_kept=KEPT, publish=place.publish
+            )
             yield place
             await ledger.aclose()

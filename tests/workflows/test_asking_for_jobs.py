@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from desk_setting import GROUP, IDS, Setting
+from desk_setting import GROUP, IDS, KEPT, SEAL, Setting
 from mcp.server.mcpserver import AcceptedElicitation
 
 from recontact_service.faults import Fault, FaultKind
@@ -53,6 +53,7 @@ class NobodyExecutes:
 def runtime(setting: Setting) -> Runtime:
     """Return what an operation works with, over the setting."""
     rules = Rules(
+        snapshots_kept=KEPT,
         policy=Policy(read_only=False, accounts=None, projects=None, target_groups=None),
         account_id=GROUP.account_id,
         project_id=GROUP.project_id,
@@ -64,7 +65,7 @@ def runtime(setting: Setting) -> Runtime:
         template_id="01JH0PEGPC4Z8RDD304E2SF0EW",
     )
     desk = setting.desk
-    return Runtime(rules, desk.gateway, desk.ledger, NobodyExecutes(), desk.clock, lambda: "NEW", "local")
+    return Runtime(rules, desk.gateway, desk.ledger, NobodyExecutes(), desk.clock, lambda: "NEW", "local", SEAL)
 
 
 async def unheard(_done: float, _total: float | None, _message: str) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from desk_setting import ANYTHING, IDS, Setting
+from desk_setting import IDS, Setting
 
 from recontact_tools import launching
-from recontact_tools.desk import Desk
 from recontact_tools.engine import WORKFLOWS_KEPT, DurableEngine
 from recontact_tools.ledger import ACTIVE_STATES, IntentState
 from recontact_tools.models import JobKind
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def engine_in(folder: Path, setting: Setting) -> AsyncGenerator[DurableEngine]:
     """Open an engine over the setting's desk, with its own gate, and close it."""
-    desk = Desk(setting.desk.gateway, setting.desk.ledger, setting.desk.clock, pace=0.0, policy=ANYTHING)
+    desk = setting.another_desk()
     async with anyio.create_task_group() as tasks:
         engine = DurableEngine(folder, desk, tasks)
         try:

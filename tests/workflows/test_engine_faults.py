@@ -9,10 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio import to_thread
-from desk_setting import ANYTHING, IDS, Setting
+from desk_setting import IDS, Setting
 
 from recontact_tools import launching
-from recontact_tools.desk import Desk
 from recontact_tools.engine import OWN_PROCESS_SUBMITS, DurableEngine
 from recontact_tools.ledger import IntentState
 from recontact_tools.models import JobKind
@@ -23,7 +22,9 @@ pytestmark = pytest.mark.anyio
 def engine(folder: Path, setting: Setting, tasks: anyio.abc.TaskGroup) -> DurableEngine:
     """Return an engine over the setting's desk, with its own gate."""
     return DurableEngine(
-        folder, Desk(setting.desk.gateway, setting.desk.ledger, setting.desk.clock, pace=0.0, policy=ANYTHING), tasks
+        folder,
+        setting.another_desk(),
+        tasks,
     )
 
 

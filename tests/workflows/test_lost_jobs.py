@@ -12,7 +12,6 @@ from desk_setting import GROUP, IDS, Setting
 
 from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
-from recontact_tools.desk import Desk
 from recontact_tools.engine import DurableEngine
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
@@ -146,7 +145,7 @@ async def until(setting: Setting, state: IntentState) -> Intent:
 async def test_a_lost_job_that_is_found_running_is_started_and_followed_anew(setting: Setting, tmp_path: Path) -> None:
     setting.faults.script(UPLOAD, Fault(FaultKind.LOST_REQUEST))
     await setting.intend("A", JobKind.UPLOAD, IDS)
-    desk = Desk(setting.desk.gateway, setting.desk.ledger, setting.desk.clock, pace=0.0, policy=setting.desk.policy)
+    desk = setting.another_desk()
     async with anyio.create_task_group() as tasks:
         engine = DurableEngine(tmp_path, desk, tasks)
         await engine.submit("A")

@@ -80,7 +80,7 @@ async def collected(page_at: PageAt, *, pages_max: int) -> frozenset[bytes]:
     visited: set[str] = set()
     for _ in range(pages_max):
         page = await page_at(cursor)
-        found.update(_packed(page.respondent_ids))
+        found.update(packed_ids(page.respondent_ids))
         cursor = page.next_cursor
         if cursor is None:
             return frozenset(found)
@@ -114,7 +114,12 @@ def count_new(file: RespondentFile, stored: frozenset[bytes]) -> int:
     return sum(one not in stored for one in packed_file(file))
 
 
-def _packed(respondent_ids: Iterable[str]) -> list[bytes]:
+def packed_ids(respondent_ids: Iterable[str]) -> list[bytes]:
+    """Return listed ids as 16 bytes each.
+
+    Raises:
+        Unreachable: One of them is not an id.
+    """
     try:
         found = [bytes.fromhex(one.replace("-", "")) for one in respondent_ids]
     except ValueError:

@@ -10,7 +10,7 @@ from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.runtime import Runtime
-from recontact_tools.uris import job_uri
+from recontact_tools.uris import job_uri, replacement_uri
 
 # ours: the list usually answers in well under a second, and a caller waits for it before every start.
 COURTESY_SECONDS = 5.0
@@ -22,6 +22,9 @@ async def check_no_job_runs(runtime: Runtime, group: TargetGroup) -> None:
     Raises:
         JobRunning: With the handle of the running job.
     """
+    replacement = await runtime.ledger.replacements.active(group)
+    if replacement is not None:
+        check_no_job(running_replacement(group, replacement.replacement_id))
     active = await runtime.ledger.active(group)
     if active is not None and not await _has_ended(runtime, active):
         check_no_job(running_job(active))
@@ -40,6 +43,11 @@ def running_job(intent: Intent) -> RunningJob:
     job_id = intent.job_id or intent.intent_id
     answered = intent.job_id is not None
     return RunningJob(job_id, intent.kind, job_uri(intent.group, intent.kind, job_id), answered=answered)
+
+
+def running_replacement(group: TargetGroup, replacement_id: str) -> RunningJob:
+    """Return the handle of the replacement that works on a target group; get_upload_job follows it."""
+    return RunningJob(replacement_id, JobKind.UPLOAD, replacement_uri(group, replacement_id))
 
 
 async def _has_ended(runtime: Runtime, intent: Intent) -> bool:

@@ -10,11 +10,13 @@ import anyio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from datetime import timedelta
 
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
     from recontact_tools.policy import Policy
     from recontact_tools.runtime import Clock
+    from recontact_tools.sealing import Seal
 
 # ours: long enough for the answer of a POST that is on its way, short enough for a host that waits.
 CLOSING_SECONDS = 5.0
@@ -37,6 +39,8 @@ class Desk:
     clock: Clock
     pace: float
     policy: Policy
+    seal: Seal
+    snapshots_kept: timedelta
     publish: Callable[[str], Awaitable[None]] = publish_nothing
     _closing: bool = field(default=False, init=False)
     _busy: int = field(default=0, init=False)

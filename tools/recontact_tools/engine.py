@@ -14,6 +14,8 @@ import anyio
 import anyio.abc
 from anyio import to_thread
 
+from recontact_tools.work import unsettled_work, work_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from dbos import DBOSClient
 
     from recontact_tools.desk import Desk
-    from recontact_tools.ledger import Intent
+    from recontact_tools.work import Work
 
-    HandOver = Callable[[Intent], Awaitable[None]]
+    HandOver = Callable[[Work], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +61,14 @@ class DurableEngine:
         self._client: DBOSClient | None = None
         self._hand_over: HandOver | None = None
         self._executes = False
-        self._submitted: set[tuple[str, int]] = set()  # with how often it was adopted: each time anew
+        self._submitted: set[str] = set()
 
-    async def submit(self, intent_id: str) -> None:
-        """Start the workflow of an intent, here or in the process that executes; once, however often asked."""
+    async def submit(self, work_id: str) -> None:
+        """Start the workflow of an intent or a replacement, here or in the process that executes; once."""
         hand_over = await self._start()
-        intent = await self._desk.ledger.get(intent_id)
-        if intent is None:
-            raise AssertionError("an intent is written before it is submitted")
-        await hand_over(intent)
-        self._submitted.add((intent_id, intent.adoptions))
+        work = await work_of(self._desk.ledger, work_id)
+        await hand_over(work)
+        self._submitted.add(work.run_id)
 
     async def wake(self) -> None:
         """Resume what other processes left unsettled, and go on looking; one read when there is nothing new."""
@@ -91,12 +91,12 @@ class DurableEngine:
 
     async def _resume(self, *, older_than: timedelta = timedelta()) -> None:
         """Submit what nobody here has submitted yet; a young intent is still in the hands of its own process."""
-        unsettled = await self._desk.ledger.unsettled()
-        self._submitted &= {(intent.intent_id, intent.adoptions) for intent in unsettled}
-        for intent in unsettled:
-            young = self._desk.clock.now() - intent.created_at < older_than
-            if not young and (intent.intent_id, intent.adoptions) not in self._submitted:
-                await self.submit(intent.intent_id)
+        unsettled = await unsettled_work(self._desk.ledger)
+        self._submitted &= {work.run_id for work in unsettled}
+        for work in unsettled:
+            young = self._desk.clock.now() - work.created_at < older_than
+            if not young and work.run_id not in self._submitted:
+                await self.submit(work.work_id)
 
     async def _watch(self) -> None:
         """Look again and again: a sibling may die before it has told the engine of its intent."""

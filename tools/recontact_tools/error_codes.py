@@ -97,6 +97,27 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " else. Nothing was removed.",
             f"Find out who changed it. {_ASK_AGAIN}",
         ),
+        ErrorCode.CANCELLED: Explanation(
+            "A person or an assistant cancelled it before anything was sent.",
+            "Nothing was changed. Start it again if it is still wanted.",
+        ),
+        ErrorCode.SNAPSHOT_INCOMPLETE: Explanation(
+            "All stored IDs are read before a removal and after a restore. They could not be read whole: the list"
+            " changed meanwhile, or did not agree with its count. Nothing is removed without a complete snapshot.",
+            "Make sure that nobody else works on the target group, and repeat the call in a few minutes.",
+        ),
+        ErrorCode.SNAPSHOT_UNREADABLE: Explanation(
+            "The key of the snapshots is missing, open to others or another one than the list was sealed with, or the"
+            " list was deleted or has expired.",
+            "`recontact-mcp snapshots` shows what is kept. The key is `RECONTACT_SNAPSHOT_KEY`, or the file"
+            " `snapshots.key` in the data directory, which must be yours alone (`chmod 600`).",
+        ),
+        ErrorCode.REPLACEMENT_FAILED: Explanation(
+            "After the old list was removed the new one could not be uploaded. The old list is uploaded again by"
+            " itself; where that fails as well, or an answer was lost, the replacement stops.",
+            "Follow it with `get_upload_job`. If it stopped, `restore_recontacts` with the `snapshot_id` that it names"
+            " puts the old list back.",
+        ),
         ErrorCode.UNREACHABLE: Explanation(
             "No connection to Cint could be made, or several in a row failed and the server holds further ones back"
             " for some seconds. Nothing was sent.",

@@ -71,21 +71,20 @@ def refusal(forecast: Forecast, *obstacles: RecontactError | None) -> RecontactE
     return None
 
 
-def next_step(forecast: Forecast, refused: RecontactError | None, *, again: str | None) -> str:
-    """Say what to do about an upload with this forecast; *again* is the job that an earlier call for it started."""
+def next_step(
+    forecast: Forecast, refused: RecontactError | None, *, again: str | None, tool: str = "upload_recontacts"
+) -> str:
+    """Say what to do about an upload with this forecast; *again* is the job that an earlier call of *tool* started."""
     if refused is None and again is not None:
         return (
-            "An earlier call asked for this very upload: upload_recontacts would answer its job (job_id) instead of "
+            f"An earlier call asked for this very upload: {tool} would answer its job (job_id) instead of "
             "starting another. Follow it with get_upload_job."
         )
     if forecast.overlap.new == 0:
         return "Every ID is stored already: tell the user that there is nothing to upload."
     if refused is None:
-        return (
-            "Tell the user these numbers and what was dropped; if they agree, call upload_recontacts with the same "
-            "arguments."
-        )
-    advice = f"upload_recontacts would refuse this now with {refused.code.value}. {refused.next_step}"
+        return f"Tell the user these numbers and what was dropped; if they agree, call {tool} with the same arguments."
+    advice = f"{tool} would refuse this now with {refused.code.value}. {refused.next_step}"
     if refused.code is ErrorCode.CAPACITY_EXCEEDED and forecast.overlap.new is None:
         return f"{advice} It would fit if enough of the IDs are stored already, which was not compared."
     return advice

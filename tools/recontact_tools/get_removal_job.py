@@ -14,6 +14,7 @@ from recontact_tools.locating import locate
 from recontact_tools.looking import wait_for
 from recontact_tools.models import JobKind
 from recontact_tools.results import RemovalJobReport
+from recontact_tools.snapshot_reports import snapshot_of
 
 
 async def get_removal_job(
@@ -25,7 +26,7 @@ async def get_removal_job(
     project_id: ProjectId = None,
     account_id: AccountId = None,
 ) -> RemovalJobReport:
-    """Get a removal job: status is Processing, Completed or Failed.
+    """Get a removal job: status is Preparing (the snapshot), Processing, Completed or Failed.
 
     Removals take 3 to 5 minutes per 10,000 IDs at Cint. With wait_seconds the call returns as soon as the job
     ends. Reading a job changes nothing.
@@ -38,4 +39,5 @@ async def get_removal_job(
         completed_at=iso(seen.job.completed_at),
         failure_reason=seen.failure_reason,
         ids_to_remove=seen.ids,
+        snapshot=await snapshot_of(runtime, seen.intent),
     )

@@ -18,12 +18,14 @@ from recontact_tools.injected import (
     WaitSeconds,
 )
 from recontact_tools.locating import locate
-from recontact_tools.looking import Seen, wait_for
+from recontact_tools.looking import Seen, proved, wait_for
 from recontact_tools.missing import missing_ids
 from recontact_tools.models import IdType, JobKind, TargetGroup
+from recontact_tools.replacement_reports import replacement_report, replacement_seen
 from recontact_tools.results import UploadJobReport
 from recontact_tools.runtime import Runtime
-from recontact_tools.uris import missing_uri
+from recontact_tools.snapshot_reports import proof_report, restored_step
+from recontact_tools.uris import differences_uri, missing_uri
 
 # ours: with the end of a wait, less than the 60 s after which hosts give a call up.
 CALL_SECONDS = 52.0
@@ -61,7 +63,11 @@ async def get_upload_job(
         return CALL_SECONDS - (runtime.clock.now() - begun).total_seconds()
 
     group = await locate(runtime, target_group_id, project_id, account_id)
+    replacement = await replacement_seen(runtime, progress, group, job_id, seconds=wait_seconds)
+    if replacement is not None:
+        return await replacement_report(runtime, replacement)
     seen = await wait_for(runtime, progress, group, JobKind.UPLOAD, job_id, seconds=wait_seconds)
+    seen = await proved(runtime, seen, seconds=min(wait_seconds, left()))
     grown = None
     if seen.job.is_finished:
         grown = await settled(runtime, seen.intent, seen.job, seconds=min(left(), SETTLE_SECONDS))
@@ -81,7 +87,9 @@ def _report(
     group: TargetGroup, seen: Seen, fields: HandleFields, *, grown: Growth | None, compared: _Comparison
 ) -> UploadJobReport:
     job, partial, counts = seen.job, seen.job.partial_success_reason, counts_of(seen.job)
-    fields["next_step"] = _next_step(seen, grown, compared) or fields["next_step"]
+    proof = seen.intent.proof if seen.intent else None
+    restored = restored_step(seen.intent) if seen.intent and job.is_completed else None
+    fields["next_step"] = restored or _next_step(seen, grown, compared) or fields["next_step"]
     return UploadJobReport(
         **fields,
         created_at=iso(job.created_at),
@@ -99,6 +107,9 @@ def _report(
         not_stored=compared.not_stored,
         not_compared_because=compared.because,
         missing_uri=missing_uri(group, job.job_id) if compared.not_stored else None,
+        proof=proof_report(proof) if proof else None,
+        differences_uri=differences_uri(group, job.job_id) if proof and not proof.is_equal else None,
+        replacement=None,
     )
 
 

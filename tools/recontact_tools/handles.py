@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from recontact_tools.guardrails import IDS_PER_TARGET_GROUP
-from recontact_tools.ledger import Intent
+from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import Job, JobKind, TargetGroup
 from recontact_tools.rates import rate_of
 from recontact_tools.results import EtaSeconds
@@ -14,6 +14,8 @@ from recontact_tools.uris import job_uri
 
 _MINUTES_FROM = 120  # ours: nobody counts more seconds than that
 
+# ours: not a word of the API, which has not heard of the job yet.
+PREPARING = "Preparing"
 GETTER = {JobKind.UPLOAD: "get_upload_job", JobKind.REMOVAL: "get_removal_job"}
 
 
@@ -62,14 +64,13 @@ async def _estimate(runtime: Runtime, group: TargetGroup, kind: JobKind, ids: in
 
 def next_step(kind: JobKind, job: Job, poll: int) -> str:
     """Say what to do about a job in this state."""
-    if job.is_completed and job.partial_success_reason is not None:
-        return "Not every ID was stored: tell the user partial_success_reason, and compare get_recontact_overview."
-    if job.is_completed:
-        if kind is JobKind.REMOVAL:
-            return "The removal is done; get_recontact_overview shows 0. Nobody can enter until IDs are uploaded."
-        return "The upload is done; call get_recontact_overview to see the stored count."
-    if job.is_failed:
-        return "The job failed; tell the user failure_reason. get_recontact_overview shows what is stored now."
+    if job.is_finished:
+        return _what_next(kind, job)
+    if job.status == PREPARING:
+        return (
+            "Nothing is removed yet: a snapshot of all stored IDs is taken first. Call get_removal_job with this "
+            "job_id, or with wait_seconds=45; cancel_recontact_job stops it."
+        )
     if poll < _MINUTES_FROM:
         return f"Call {GETTER[kind]} with this job_id after {poll} s, or with wait_seconds=45."
     return (
@@ -78,9 +79,28 @@ def next_step(kind: JobKind, job: Job, poll: int) -> str:
     )
 
 
+def _what_next(kind: JobKind, job: Job) -> str:
+    if job.is_failed:
+        return "The job failed; tell the user failure_reason. get_recontact_overview shows what is stored now."
+    if job.partial_success_reason is not None:
+        return "Not every ID was stored: tell the user partial_success_reason, and compare get_recontact_overview."
+    if kind is JobKind.REMOVAL:
+        return (
+            "The removal is done; get_recontact_overview shows 0. Nobody can enter until IDs are uploaded. "
+            "restore_recontacts with this snapshot_id puts the removed ones back."
+        )
+    return "The upload is done; call get_recontact_overview to see the stored count."
+
+
+def is_preparing(intent: Intent) -> bool:
+    """Tell whether a removal has not been sent yet: its snapshot is being taken."""
+    return intent.kind is JobKind.REMOVAL and intent.state is IntentState.PLANNED
+
+
 def job_of(intent: Intent) -> Job:
-    """Return the last known job of an intent that the API accepted."""
-    return intent.job or Job(intent.job_id or intent.intent_id, "Processing", created_at=intent.created_at)
+    """Return the last known job of an intent that the API accepted, or of one that is being prepared for it."""
+    status = PREPARING if is_preparing(intent) else "Processing"
+    return intent.job or Job(intent.job_id or intent.intent_id, status, created_at=intent.created_at)
 
 
 def iso(moment: datetime | None) -> str | None:

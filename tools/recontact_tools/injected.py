@@ -14,9 +14,12 @@ from mcp.server.mcpserver import (
 from pydantic import BaseModel, Field
 
 from recontact_tools.locating import locate
-from recontact_tools.plans import Question, question
+from recontact_tools.models import IdType
+from recontact_tools.plans import NewList, Question, question
+from recontact_tools.policy import check_write
+from recontact_tools.reading_source import read_source
 from recontact_tools.runtime import Runtime
-from recontact_tools.wishes import is_known_removal
+from recontact_tools.wishes import is_known_removal, replaced_before, replacement_wished
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Tell the caller how far a wait has come: done, total (None when unknown), and a sentence."""
@@ -87,6 +90,33 @@ async def _confirmation(
     return await lifespan.ask(ctx, asked)
 
 
+async def _replacement_confirmation(
+    target_group_id: str,
+    path: str | None,
+    ids: list[str] | None,
+    id_type: Literal["RSID", "RID"],
+    column: str | None,
+    project_id: str | None,
+    account_id: int | None,
+    idempotency_key: str | None,
+    ctx: Context[Lifespan],
+) -> Elicit[Confirmation] | Confirmation | Unanswered:
+    lifespan = ctx.request_context.lifespan_context
+    if idempotency_key is None:  # else the answer may be known, and nobody is asked
+        lifespan.require_asking(ctx)
+    runtime = await lifespan.runtime()
+    group = await locate(runtime, target_group_id, project_id, account_id)
+    check_write(runtime.rules.policy, group)
+    file = await read_source(runtime, path, ids, column=column, id_type=IdType(id_type))
+    wanted = await replacement_wished(runtime, group, file, IdType(id_type), key=idempotency_key)
+    if await replaced_before(runtime, wanted) is not None:
+        return Unanswered(reason="not_asked")
+    lifespan.require_asking(ctx)
+    new = NewList(wanted.ids, wanted.fingerprint)
+    asked = await question(runtime, group, answered=ctx.input_responses is not None, new=new)
+    return await lifespan.ask(ctx, asked)
+
+
 # The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it
 # anew, once in some 25 calls, took longer than the call.
 ACCEPTED: Final = AcceptedElicitation[Any]
@@ -94,6 +124,7 @@ ACCEPTED: Final = AcceptedElicitation[Any]
 Injected = Annotated[Runtime, Resolve(_runtime)]
 InjectedProgress = Annotated[Progress, Resolve(_progress)]
 InjectedConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_confirmation)]
+InjectedReplacementConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_replacement_confirmation)]
 
 TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]
 # Undescribed to save room in every list of tools: the server's instructions say once what they default to.

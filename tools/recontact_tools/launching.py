@@ -9,8 +9,8 @@ from dbos import DBOS, DBOSClient, Serializer, SetWorkflowID
 
 from recontact_tools import workflows
 from recontact_tools.desk import Desk
-from recontact_tools.ledger import Intent
 from recontact_tools.ledger.connection import make_write_ahead
+from recontact_tools.work import Work
 
 # ours: what siblings enqueue is rare, and they wait for an answer.
 QUEUE_POLL_SECONDS = 0.2
@@ -80,15 +80,10 @@ async def forget(before: datetime) -> None:
     await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
 
 
-async def run(intent: Intent) -> None:
-    """Start the workflow of an intent in this process, unless it was started before."""
-    with SetWorkflowID(_workflow_id(intent)):
-        await DBOS.start_workflow_async(workflows.WORKFLOWS[intent.kind], intent.intent_id)
-
-
-def _workflow_id(intent: Intent) -> str:
-    """Return a new id whenever a job was found again: the workflow that gave it up has ended."""
-    return f"{intent.intent_id}-{intent.adoptions}" if intent.adoptions else intent.intent_id
+async def run(work: Work) -> None:
+    """Start a workflow in this process, unless it was started before."""
+    with SetWorkflowID(work.run_id):
+        await DBOS.start_workflow_async(workflows.WORKFLOWS[work.workflow], work.work_id)
 
 
 def client(database: Path) -> DBOSClient:
@@ -96,17 +91,17 @@ def client(database: Path) -> DBOSClient:
     return DBOSClient(system_database_url=_url(database), serializer=JsonSerializer())
 
 
-async def enqueue(engine: DBOSClient, intent: Intent) -> None:
-    """Hand an intent to the process that executes, unless it was handed over before."""
+async def enqueue(engine: DBOSClient, work: Work) -> None:
+    """Hand work to the process that executes, unless it was handed over before."""
     await engine.enqueue_async(
         {
-            "workflow_name": workflows.NAMES[intent.kind],
+            "workflow_name": work.workflow.value,
             "queue_name": QUEUE,
-            "workflow_id": _workflow_id(intent),
-            "queue_partition_key": intent.group.target_group_id,
+            "workflow_id": work.run_id,
+            "queue_partition_key": work.target_group_id,
             "app_version": APPLICATION_VERSION,
         },
-        intent.intent_id,
+        work.work_id,
     )
 
 

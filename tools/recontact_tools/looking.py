@@ -1,16 +1,17 @@
 """Look at a job for a caller: once, or until it ends or the caller's patience does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import anyio
 
 from recontact_tools.errors import AnswerAwaited, ErrorCode, RateLimited, Unreachable
+from recontact_tools.handles import is_preparing, job_of
 from recontact_tools.injected import Progress
 from recontact_tools.job_reads import read_job, read_started
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.lost_jobs import look_again
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 from recontact_tools.policy import check_read
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import next_waiting_look
@@ -60,6 +61,8 @@ async def look_once(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id:
     if intent is None:
         job = await read_job(runtime.gateway, group, kind, job_id)
         return Seen(job, None, job.created_at or runtime.clock.now())
+    if is_preparing(intent):
+        return Seen(job_of(intent), intent, intent.created_at)
     if intent.state in _UNANSWERED:
         raise awaited(intent)
     if intent.state is IntentState.UNKNOWN:
@@ -98,6 +101,22 @@ async def wait_for(
         delay = min(max(pause, next_waiting_look(age + waited, pace=runtime.rules.pace)), max(0.0, seconds - waited))
         await runtime.clock.sleep(delay)
         slept += delay
+
+
+async def proved(runtime: Runtime, seen: Seen, *, seconds: float) -> Seen:
+    """Return a finished restore with its proof, which is being made; without it after *seconds*."""
+    intent, waited = seen.intent, 0.0
+    while intent is not None and _is_being_proved(intent, seen.job) and waited < seconds:
+        delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)  # the ledger is near
+        await runtime.clock.sleep(delay)
+        waited += delay
+        intent = await runtime.ledger.get(intent.intent_id)
+    return replace(seen, intent=intent)
+
+
+def _is_being_proved(intent: Intent, job: Job) -> bool:
+    is_comparable = intent.restores is not None and intent.id_type is IdType.RSID
+    return is_comparable and intent.proof is None and job.is_completed
 
 
 async def look_soon(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id: str, *, seconds: float) -> Seen:

@@ -9,6 +9,7 @@ from recontact_tools.identifiers import RespondentFile, read_identifiers
 from recontact_tools.looking import Seen
 from recontact_tools.models import IdType, TargetGroup
 from recontact_tools.runtime import Runtime
+from recontact_tools.sealed_lists import lines_of
 
 
 async def missing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds: float) -> list[str]:
@@ -27,11 +28,31 @@ async def missing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, secon
     with anyio.move_on_after(seconds):
         count = await runtime.gateway.get_overview(group)
         check_affordable(count, pages_max=runtime.rules.compare_pages)
-        file = await _sent(runtime, group, seen)
+        file = await file_of_upload(runtime, group, seen)
         stored = await stored_ids(runtime, group, count, seconds=seconds)
         lines = file.content.decode().split()
         return [line for line, one in zip(lines, packed_file(file), strict=True) if one not in stored]
     raise _unavailable("Comparing what was sent with what is stored took too long.")
+
+
+async def differing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds: float) -> list[tuple[str, str]]:
+    """Return what a finished upload and what is stored now do not share: `missing` or `extra`, and the id.
+
+    Raises:
+        RecontactError: As `missing_ids` does.
+    """
+    check_comparable(seen)
+    with anyio.move_on_after(seconds):
+        count = await runtime.gateway.get_overview(group)
+        check_affordable(count, pages_max=runtime.rules.compare_pages)
+        sent = frozenset(packed_file(await file_of_upload(runtime, group, seen)))
+        stored = await stored_ids(runtime, group, count, seconds=seconds)
+        return [*_named("missing", sent - stored), *_named("extra", stored - sent)]
+    raise _unavailable("Comparing what was sent with what is stored took too long.")
+
+
+def _named(what: str, ids: frozenset[bytes]) -> list[tuple[str, str]]:
+    return [(what, line) for line in lines_of(sorted(ids)).decode().split()]
 
 
 def check_comparable(seen: Seen) -> None:
@@ -48,7 +69,14 @@ def check_comparable(seen: Seen) -> None:
         raise _not_comparable(RIDS_NOT_COMPARABLE)
 
 
-async def _sent(runtime: Runtime, group: TargetGroup, seen: Seen) -> RespondentFile:
+async def file_of_upload(runtime: Runtime, group: TargetGroup, seen: Seen) -> RespondentFile:
+    """Return what a finished upload sent, as the API gives it back.
+
+    Raises:
+        FeatureMissing: The account or the API version has no download of the file.
+        Unreachable: What comes back is not what was sent, or nothing does.
+        Refused: The API refused it.
+    """
     content = await runtime.gateway.download_upload_file(group, seen.job.job_id)
     try:
         file = await anyio.to_thread.run_sync(read_identifiers, content)

@@ -1,20 +1,30 @@
-"""What a person is asked before everything is removed: a stored plan, and the question made from it."""
+"""What a person is asked before everything is removed or replaced: a stored plan, and the question made from it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from recontact_tools.conflicts import check_no_job_runs, running_job
+from recontact_tools.conflicts import check_no_job_runs, running_job, running_replacement
 from recontact_tools.errors import RecontactError
 from recontact_tools.guardrails import (
     check_something_stored,
-    confirmation_phrase,
     job_in_the_way,
+    phrase_of,
     plan_not_valid,
 )
-from recontact_tools.ledger import Plan, PlanState
+from recontact_tools.ledger import Plan, PlanPurpose, PlanState
 from recontact_tools.models import TargetGroup
 from recontact_tools.policy import check_write
 from recontact_tools.runtime import Runtime
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class NewList:
+    """What is to replace the stored list: how many IDs, and a digest of the whole wish."""
+
+    ids: int
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +35,10 @@ class Question:
     message: str
 
 
-async def question(runtime: Runtime, group: TargetGroup, *, answered: bool) -> Question:
+async def question(runtime: Runtime, group: TargetGroup, *, answered: bool, new: NewList | None = None) -> Question:
     """Return the question of a new plan, or of the open one when an answer has come back.
+
+    *new* is what is to be stored instead, None where everything is to be removed.
 
     Raises:
         InvalidInput: There is nothing to remove.
@@ -34,18 +46,24 @@ async def question(runtime: Runtime, group: TargetGroup, *, answered: bool) -> Q
         NotAllowed: Policy refuses, or the plan that was answered is spent or expired.
     """
     check_write(runtime.rules.policy, group)
-    plan = await _open_plan(runtime, group) if answered else await _new_plan(runtime, group)
-    return Question(plan=plan, message=message(plan))
+    plan = await (open_plan(runtime, group, new) if answered else _new_plan(runtime, group, new))
+    return Question(plan=plan, message=message(plan, kept=runtime.rules.snapshots_kept))
 
 
-async def _open_plan(runtime: Runtime, group: TargetGroup) -> Plan:
+async def open_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -> Plan:
+    """Return the open plan of exactly this wish.
+
+    Raises:
+        NotAllowed: There is none: it is spent, expired, or of something else.
+        JobRunning: It is spent, and its job runs.
+    """
     plan = await runtime.ledger.open_plan(runtime.principal, group, now=runtime.clock.now())
-    if plan is None:
+    if plan is None or plan.fingerprint != (new.fingerprint if new else None):
         raise await plan_gone(runtime, group)
     return plan
 
 
-async def _new_plan(runtime: Runtime, group: TargetGroup) -> Plan:
+async def _new_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -> Plan:
     await check_no_job_runs(runtime, group)
     count = check_something_stored(await runtime.gateway.get_overview(group))
     now = runtime.clock.now()
@@ -57,24 +75,39 @@ async def _new_plan(runtime: Runtime, group: TargetGroup) -> Plan:
         created_at=now,
         expires_at=now + timedelta(seconds=runtime.rules.plan_seconds),
         state=PlanState.OPEN,
+        purpose=PlanPurpose.REPLACEMENT if new else PlanPurpose.REMOVAL,
+        new_ids=new.ids if new else None,
+        fingerprint=new.fingerprint if new else None,
     )
     await runtime.ledger.record_plan(plan)
     return plan
 
 
-def message(plan: Plan) -> str:
+def message(plan: Plan, *, kept: timedelta) -> str:
     """Write the question: what would happen to what, what it means, and the phrase that agrees to it."""
     group = plan.group
+    where = (
+        f"in target group {group.target_group_id} (account {group.account_id}, project {group.project_id})? While "
+        f"none are stored nobody can enter the survey and it cannot be launched."
+    )
+    days = kept.total_seconds() / _DAY
+    undo = f"A snapshot is taken first and kept for {days:g} days: from it they can be uploaded again."
+    what = (
+        f"Remove ALL {plan.count} respondent IDs stored for recontact {where} {undo}"
+        if plan.new_ids is None
+        else f"Replace ALL {plan.count} respondent IDs stored for recontact by {plan.new_ids} others {where} {undo} "
+        "If the new ones cannot be uploaded, the old ones are."
+    )
     return (
-        f"Remove ALL {plan.count} respondent IDs stored for recontact in target group {group.target_group_id} "
-        f"(account {group.account_id}, project {group.project_id})? While none are stored nobody can enter the "
-        f"survey and it cannot be launched. This cannot be undone here.\n"
-        f"To agree, type: {confirmation_phrase(plan.count, group.target_group_id)}\n"
+        f"{what}\nTo agree, type: {phrase_of(plan)}\n"
         f"(Plan {plan.plan_id[-6:]}, valid until {plan.expires_at:%H:%M} UTC.)"
     )
 
 
 async def plan_gone(runtime: Runtime, group: TargetGroup) -> RecontactError:
     """Say why an answer finds no open plan: an earlier call used it and its job runs, or it cannot be used."""
+    replacement = await runtime.ledger.replacements.active(group)
+    if replacement is not None:
+        return job_in_the_way(running_replacement(group, replacement.replacement_id))
     active = await runtime.ledger.active(group)
     return plan_not_valid() if active is None else job_in_the_way(running_job(active))

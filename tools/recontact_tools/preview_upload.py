@@ -15,6 +15,7 @@ from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import check_read, check_write
 from recontact_tools.rates import rate_of
 from recontact_tools.reading_source import read_source
+from recontact_tools.restoring import kept_list_of
 from recontact_tools.results import CountRange, DroppedLines, EtaSeconds, UploadPreview
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import Eta, eta
@@ -28,10 +29,12 @@ async def preview_upload(
     ids: list[str] | None = None,
     id_type: Literal["RSID", "RID"] = "RSID",
     column: str | None = None,
+    snapshot_id: str | None = None,
+    upload_job_id: str | None = None,
     project_id: ProjectId = None,
     account_id: AccountId = None,
 ) -> UploadPreview:
-    """Say what upload_recontacts would do with the same arguments; sends nothing. Call it first.
+    """Say what upload_recontacts (or restore_recontacts) would do with the same arguments; sends nothing. Call first.
 
     Counts new, already stored and dropped IDs, the room and the time. refusal is the error that an upload would
     end with now.
@@ -39,9 +42,13 @@ async def preview_upload(
     begun = runtime.clock.now()
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_read(runtime.rules.policy, group)
-    kind = IdType(id_type)
-    file = await read_source(runtime, path, ids, column=column, id_type=kind)
-    standing = await _standing(runtime, group, file, kind)
+    kind, restores = IdType(id_type), None
+    if snapshot_id or upload_job_id:
+        kept = await kept_list_of(runtime, group, snapshot_id=snapshot_id, upload_job_id=upload_job_id)
+        kind, file, restores = kept.id_type, kept.file, kept.source
+    else:
+        file = await read_source(runtime, path, ids, column=column, id_type=kind)
+    standing = await _standing(runtime, group, file, kind, restores)
     stored = await runtime.gateway.get_overview(group)
     seconds = COMPARE_SECONDS - (runtime.clock.now() - begun).total_seconds()
     overlap = _not_looked_for(kind, standing) or await _overlap(runtime, group, file, stored, seconds=seconds)
@@ -55,13 +62,14 @@ class _Standing:
     """What an upload would meet apart from its numbers.
 
     The rule that forbids it, the same upload whose outcome nobody knows, the job that runs,
-    the id of the job that an earlier call for the same upload started.
+    the id of the job that an earlier call for the same upload started; and the tool that would upload.
     """
 
     denied: NotAllowed | None
     lost: OutcomeUnknown | None
     running: JobRunning | None
     again: str | None
+    tool: str
 
     @property
     def job_id(self) -> str | None:
@@ -69,12 +77,17 @@ class _Standing:
         return self.again or (str(self.running.details["job_id"]) if self.running else None)
 
 
-async def _standing(runtime: Runtime, group: TargetGroup, file: RespondentFile, kind: IdType) -> _Standing:
-    wanted = await planned(runtime, JobKind.UPLOAD, group, ids=file.ids, id_type=kind, content=file.content)
+async def _standing(
+    runtime: Runtime, group: TargetGroup, file: RespondentFile, kind: IdType, restores: str | None
+) -> _Standing:
+    wanted = await planned(
+        runtime, JobKind.UPLOAD, group, ids=file.ids, id_type=kind, content=file.content, restores=restores
+    )
     earlier = await runtime.ledger.standing(wanted)
     lost = _lost(earlier) if earlier and earlier.state is IntentState.UNKNOWN else None
     again = (earlier.job_id or earlier.intent_id) if earlier else None
-    return _Standing(_denied(runtime, group), lost, await _running(runtime, group), again)
+    tool = "restore_recontacts" if restores else "upload_recontacts"
+    return _Standing(_denied(runtime, group), lost, await _running(runtime, group), again, tool)
 
 
 def _lost(earlier: Intent) -> OutcomeUnknown:
@@ -137,5 +150,5 @@ def _preview(file: RespondentFile, forecast: Forecast, standing: _Standing, esti
         column=file.column,
         dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
         hints=[*file.hints, RID_HINT] if forecast.id_type is IdType.RID else list(file.hints),
-        next_step=next_step(forecast, refused, again=standing.again),
+        next_step=next_step(forecast, refused, again=standing.again, tool=standing.tool),
     )

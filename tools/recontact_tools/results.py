@@ -64,6 +64,54 @@ class UploadPreview(Result):
     hints: list[str]
 
 
+class SnapshotReport(BaseModel):
+    """What was stored before a removal, kept sealed: *ids* so far, and *complete* once all of them are in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    ids: int
+    complete: bool
+    expires_at: str
+    resource_uri: str
+
+
+class ProofReport(BaseModel):
+    """What is stored, all of it read and compared with the list that should be.
+
+    *equal* is whether count and hash of the set agree; if not, *missing* IDs are not stored and *extra* ones are.
+    *set_hash* is the same for the same set, on this server only.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    equal: bool
+    stored: int
+    expected: int
+    missing: int
+    extra: int
+    set_hash: str
+
+
+class ReplacementReport(BaseModel):
+    """Where a replacement stands: removing, uploading, verifying, restoring; done, refused, restored or stuck.
+
+    *standing* says what has happened, *on_restart* what the server does next if it stops now. *snapshot_id* holds the
+    old list.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    standing: str
+    on_restart: str
+    ids_before: int
+    ids_after: int
+    snapshot_id: str
+    removal_job_id: str | None
+    upload_job_id: str | None
+
+
 class JobHandle(Result):
     """A job to follow: *status* is the API's word, *poll_after_seconds* is 0 once it is finished."""
 
@@ -93,10 +141,46 @@ class UploadStarted(JobHandle):
 
 
 class RemovalStarted(JobHandle):
-    """A removal job that the API accepted after a person agreed; *repeated* as in `UploadStarted`."""
+    """A removal job that a person agreed to; *repeated* as in `UploadStarted`.
+
+    While *status* is Preparing the snapshot is taken, and nothing is removed yet.
+    """
 
     repeated: bool
     ids_to_remove: int
+    snapshot: SnapshotReport | None
+
+
+class RestoreStarted(JobHandle):
+    """An upload job that sends a kept list again; its end is proved by reading all that is stored.
+
+    *restores* is where the list is from, `snapshot:` or `upload:` and an id; *repeated* as in `UploadStarted`.
+    """
+
+    repeated: bool
+    restores: str
+    ids_sent: int
+    stored_before: int
+    file_name: str
+
+
+class ReplacementStarted(JobHandle):
+    """A replacement that a person agreed to; follow it with get_upload_job. *repeated* as in `UploadStarted`."""
+
+    repeated: bool
+    replacement: ReplacementReport
+    lines_read: int
+    column: str | None
+    dropped: list[DroppedLines]
+    hints: list[str]
+
+
+class CancelAnswer(Result):
+    """Whether work was stopped before it could change anything, and if not, why it goes on."""
+
+    job_id: str
+    cancelled: bool
+    explanation: str
 
 
 class JobReport(JobHandle):
@@ -114,7 +198,8 @@ class UploadJobReport(JobReport):
     the end, the same in every later answer; *growth* is None where the two counts cannot be compared, and
     *explanation* says in our words what may account for it. *api_stored* and *api_failed* are the API's numbers,
     where its partial_success_reason has them. *not_stored* counts the sent RSIDs that are not stored now, if a
-    comparison was asked for and made; *missing_uri* is where they are read.
+    comparison was asked for and made; *missing_uri* is where they are read. *proof* is there after a restore and a
+    replacement; *differences_uri* lists what it found to differ.
     """
 
     partial_success_reason: str | None
@@ -129,12 +214,16 @@ class UploadJobReport(JobReport):
     not_stored: int | None
     not_compared_because: str | None
     missing_uri: str | None
+    proof: ProofReport | None
+    differences_uri: str | None
+    replacement: ReplacementReport | None
 
 
 class RemovalJobReport(JobReport):
-    """How a removal job stands."""
+    """How a removal job stands, and the snapshot that was taken before it."""
 
     ids_to_remove: int | None
+    snapshot: SnapshotReport | None
 
 
 class UploadJobLine(BaseModel):

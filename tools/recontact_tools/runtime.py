@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
     from recontact_tools.policy import Policy
+    from recontact_tools.sealing import Seal
 
 
 class Engine(Protocol):
-    """What runs an intent to its end, in this process or in the sibling that executes."""
+    """What runs an intent or a replacement to its end, in this process or in the sibling that executes."""
 
-    async def submit(self, intent_id: str) -> None:
-        """Start the workflow of an intent; an intent that was submitted before is not started twice."""
+    async def submit(self, work_id: str) -> None:
+        """Start the workflow of an intent or a replacement; what was submitted before is not started twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Rules:
     pace: float
     plan_seconds: float
     compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
+    snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
 
 
@@ -60,4 +62,5 @@ class Runtime:
     clock: Clock
     new_id: Callable[[], str]
     principal: str
+    seal: Seal
     places: Places = field(default_factory=Places)

@@ -21,9 +21,11 @@ from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import IdType, Job, JobKind
 from recontact_tools.policy import check_write
+from recontact_tools.proving import prove
 from recontact_tools.rates import rate_of
 from recontact_tools.schedule import first_look, hindered_look, next_look
 from recontact_tools.settling import settle_removal, settle_upload
+from recontact_tools.snapshotting import take_snapshot
 from recontact_tools.uris import job_uri, overview_uri
 
 # ours: ten times the documented 150 minutes of a full upload; what has not ended by then needs a person.
@@ -31,6 +33,8 @@ FOLLOWED_AT_MOST = timedelta(hours=25)
 # ours: a restart within this time goes on with what was asked; later, nobody may be waiting for it any more, and
 # the list behind the count that a person saw before a removal may be another one.
 PLANS_HOLD = {JobKind.UPLOAD: timedelta(minutes=10), JobKind.REMOVAL: timedelta(seconds=60)}
+# ours: the snapshot of a long list takes minutes, an outage on the way some more; longer ago is another decision.
+AGREEMENTS_HOLD = timedelta(hours=1)
 # ours: a job may be listed a little late; one that stays away this often is not there.
 MISSES_AT_MOST = 10
 
@@ -66,12 +70,11 @@ async def send(desk: Desk, intent_id: str) -> Sent:
     The ledger lets exactly one caller pass from planned to sending, and only that one posts: a process
     that dies afterwards leaves an answer to look for, never a reason to post again.
     """
+    intent = await recorded(desk, intent_id)
+    objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
     async with desk.at_work():
-        intent = await recorded(desk, intent_id)
-        if intent.state is IntentState.PLANNED:
-            objection = await _objection(desk, intent)
-            if objection is not None:
-                await desk.ledger.withdraw(intent_id, objection.as_dict(), now=desk.clock.now())
+        if objection is not None:
+            await desk.ledger.withdraw(intent_id, objection.as_dict(), now=desk.clock.now())
         if not await desk.ledger.mark_sending(intent_id, now=desk.clock.now()):
             return _KNOWN[(await recorded(desk, intent_id)).state]
         try:
@@ -89,17 +92,41 @@ async def _objection(desk: Desk, intent: Intent) -> RecontactError | None:
     """Return what speaks against sending a planned intent now, seen from the process that would send it.
 
     It may be another one than was asked, under other rules, or the same after a crash; and what a person
-    agreed to remove may have changed since.
+    agreed to remove may have changed since. A removal is not sent before its snapshot is complete.
     """
-    if desk.clock.now() - intent.created_at > PLANS_HOLD[intent.kind]:
-        return _stale(intent.kind)
     try:
+        await _check_fresh(desk, intent)
         check_write(desk.policy, intent.group)
         if intent.kind is JobKind.REMOVAL:
-            check_count(planned=intent.ids, stored=await desk.gateway.get_overview(intent.group))
+            await _check_removable(desk, intent)
     except RecontactError as objection:
         return objection
     return None
+
+
+async def _check_fresh(desk: Desk, intent: Intent) -> None:
+    """Refuse what nobody has worked on for too long, or what somebody agreed to long ago.
+
+    Raises:
+        NotAllowed: It is too old.
+    """
+    now = desk.clock.now()
+    snapshot = await desk.ledger.snapshots.get(intent.intent_id)
+    worked_on = max(intent.created_at, snapshot.updated_at) if snapshot else intent.created_at
+    if now - worked_on > PLANS_HOLD[intent.kind] or now - intent.created_at > AGREEMENTS_HOLD:
+        raise _stale(intent.kind)
+
+
+async def _check_removable(desk: Desk, intent: Intent) -> None:
+    """Take the snapshot of a removal, between two looks at the count that a person saw.
+
+    Raises:
+        RecontactError: The count has drifted, the snapshot cannot be taken, or it took too long.
+    """
+    check_count(planned=intent.ids, stored=await desk.gateway.get_overview(intent.group))
+    await take_snapshot(desk, intent)
+    check_count(planned=intent.ids, stored=await desk.gateway.get_overview(intent.group))
+    await _check_fresh(desk, intent)
 
 
 def _stale(kind: JobKind) -> NotAllowed:
@@ -186,6 +213,21 @@ async def note(desk: Desk, intent: Intent, job: Job) -> None:
         return
     await desk.publish(job_uri(intent.group, intent.kind, job.job_id))
     await desk.publish(overview_uri(intent.group))
+
+
+async def ended(desk: Desk, intent_id: str) -> Intent:
+    """Go through all stages of an intent, from wherever it is, and return it as it ends."""
+    sent = await send(desk, intent_id)
+    if sent is Sent.LOST:
+        sent = await settle(desk, intent_id)
+    if sent is Sent.STARTED:
+        await follow(desk, intent_id)
+    return await recorded(desk, intent_id)
+
+
+async def prove_restored(desk: Desk, intent_id: str) -> None:
+    """Compare what is stored with what a finished restore has sent; nothing for any other job."""
+    await prove(desk, await recorded(desk, intent_id))
 
 
 def _lost_sight(intent: Intent) -> dict[str, Detail]:

@@ -5,8 +5,11 @@ One wish is one intent, however often it is called: the ledger finds the earlier
 
 import logging
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Protocol
 
-from recontact_tools.conflicts import running_job, with_running_job
+from recontact_tools.conflicts import running_job, running_replacement, with_running_job
 from recontact_tools.errors import (
     AnswerAwaited,
     Detail,
@@ -22,16 +25,27 @@ from recontact_tools.errors import (
     Unreachable,
 )
 from recontact_tools.guardrails import job_in_the_way
-from recontact_tools.handles import GETTER, HandleFields
-from recontact_tools.ledger import ActiveIntent, Intent, IntentState, KeyTaken
+from recontact_tools.handles import GETTER, HandleFields, is_preparing
+from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Intent, IntentState, KeyTaken
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.runtime import Runtime
 from recontact_tools.wishes import asked_before, key_conflict
 
 logger = logging.getLogger(__name__)
 
+
+class Withdraw(Protocol):
+    """Take work back and say why; False once somebody is at it."""
+
+    async def __call__(self, error: dict[str, Detail], *, now: datetime) -> bool:
+        """Take it back."""
+        ...
+
+
 # ours: a host gives a call up after about 60 s; the intent goes on without its caller.
 ANSWER_WAITED_FOR_SECONDS = 45.0
+# ours: the snapshot of 100,000 IDs of the embedded service takes a few seconds; at Cint the caller comes back.
+PREPARING_WAITED_FOR_SECONDS = 15.0
 _WAITING = frozenset({IntentState.PLANNED, IntentState.SENDING})
 _CLASSES: dict[str, type[RecontactError]] = {
     ErrorCode.JOB_RUNNING: JobRunning,
@@ -74,6 +88,8 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Inte
         raise key_conflict(taken.intent) from None
     except ActiveIntent as other:
         raise job_in_the_way(running_job(other.intent)) from None
+    except ActiveReplacement as other:
+        raise job_in_the_way(running_replacement(intent.group, other.replacement_id)) from None
     return await _outcome(runtime, opened)
 
 
@@ -83,7 +99,7 @@ async def _outcome(runtime: Runtime, intent: Intent) -> Intent:
         # What is found here is followed by the engine, which watches for unsettled intents.
         intent = await look_again(runtime.gateway, runtime.ledger, intent, now=runtime.clock.now())
     if intent.state in _WAITING:
-        await _submit(runtime, intent)
+        await submit(runtime, intent.intent_id, partial(runtime.ledger.withdraw, intent.intent_id))
         intent = await _answered(runtime, intent)
     if intent.error is None:
         return intent
@@ -93,21 +109,21 @@ async def _outcome(runtime: Runtime, intent: Intent) -> Intent:
     raise error
 
 
-async def _submit(runtime: Runtime, intent: Intent) -> None:
-    """Hand an intent to the engine; where that fails it is taken back, unless somebody is sending it already.
+async def submit(runtime: Runtime, work_id: str, withdraw: Withdraw) -> None:
+    """Hand work to the engine; where that fails it is taken back, unless somebody is at it already.
 
     Raises:
         Unreachable: The engine cannot be used; nothing was sent, and nothing will be.
     """
     try:
-        await runtime.engine.submit(intent.intent_id)
+        await runtime.engine.submit(work_id)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, nothing was handed over to it
         failure = Unreachable(
             "The server's durable engine cannot be used; nothing was sent.",
             code=ErrorCode.UNAVAILABLE,
             next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
         )
-        if not await runtime.ledger.withdraw(intent.intent_id, failure.as_dict(), now=runtime.clock.now()):
+        if not await withdraw(failure.as_dict(), now=runtime.clock.now()):
             return
         logger.error("The durable engine cannot be used: %s", type(error).__name__)  # noqa: TRY400 - no paths
         raise failure from None
@@ -125,10 +141,15 @@ async def _answered(runtime: Runtime, intent: Intent) -> Intent:
     while waited < ANSWER_WAITED_FOR_SECONDS:
         await runtime.clock.sleep(delay)
         current = await runtime.ledger.get(intent.intent_id)
-        if current is not None and current.state not in _WAITING:
+        if current is not None and (current.state not in _WAITING or is_prepared_long(current, waited)):
             return current
         waited, delay = waited + delay, min(delay * 1.5, 0.25)
     raise awaited(intent)
+
+
+def is_prepared_long(intent: Intent, waited: float) -> bool:
+    """Tell whether a removal is still being prepared: its snapshot takes minutes where many IDs are stored."""
+    return is_preparing(intent) and waited >= PREPARING_WAITED_FOR_SECONDS
 
 
 def awaited(intent: Intent) -> AnswerAwaited:

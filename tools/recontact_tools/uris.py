@@ -10,15 +10,18 @@ UPLOAD_JOB = TEMPLATE + "upload-jobs/{job_id}"
 UPLOAD_FILE = TEMPLATE + "upload-jobs/{job_id}/file"
 MISSING = TEMPLATE + "upload-jobs/{job_id}/missing.csv"
 REMOVAL_JOB = TEMPLATE + "removal-jobs/{job_id}"
+DIFFERENCES = TEMPLATE + "upload-jobs/{job_id}/differences.csv"
+REPLACEMENT = TEMPLATE + "replacements/{replacement_id}"
 RESPONDENTS = TEMPLATE + "respondents.csv"
+SNAPSHOT = TEMPLATE + "snapshots/{snapshot_id}.csv"
 
 
-def _filled(template: str, group: TargetGroup, job_id: str = "") -> str:
+def _filled(template: str, group: TargetGroup, **ids: str) -> str:
     return template.format(
         account_id=group.account_id,
         project_id=group.project_id,
         target_group_id=group.target_group_id,
-        job_id=quote(job_id, safe=""),
+        **{name: quote(one, safe="") for name, one in ids.items()},
     )
 
 
@@ -29,14 +32,29 @@ def overview_uri(group: TargetGroup) -> str:
 
 def job_uri(group: TargetGroup, kind: JobKind, job_id: str) -> str:
     """Return where one job is read."""
-    return _filled(UPLOAD_JOB if kind is JobKind.UPLOAD else REMOVAL_JOB, group, job_id)
+    return _filled(UPLOAD_JOB if kind is JobKind.UPLOAD else REMOVAL_JOB, group, job_id=job_id)
 
 
 def missing_uri(group: TargetGroup, job_id: str) -> str:
     """Return where the RSIDs of an upload that are not stored are read as CSV."""
-    return _filled(MISSING, group, job_id)
+    return _filled(MISSING, group, job_id=job_id)
 
 
 def respondents_uri(group: TargetGroup) -> str:
     """Return where all stored RSIDs are read as CSV."""
     return _filled(RESPONDENTS, group)
+
+
+def differences_uri(group: TargetGroup, job_id: str) -> str:
+    """Return where what an upload sent is compared with what is stored, both ways, as CSV."""
+    return _filled(DIFFERENCES, group, job_id=job_id)
+
+
+def replacement_uri(group: TargetGroup, replacement_id: str) -> str:
+    """Return where a replacement says how it stands."""
+    return _filled(REPLACEMENT, group, replacement_id=replacement_id)
+
+
+def snapshot_uri(group: TargetGroup, snapshot_id: str) -> str:
+    """Return where the RSIDs of a snapshot are read as CSV."""
+    return _filled(SNAPSHOT, group, snapshot_id=snapshot_id)

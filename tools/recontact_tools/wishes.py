@@ -1,7 +1,8 @@
 """What a caller asks for, written down so that it is known again: as an intent, under digests of all that it says."""
 
 from recontact_tools.errors import ErrorCode, InvalidInput
-from recontact_tools.ledger import Intent, IntentState, KeyTaken
+from recontact_tools.identifiers import RespondentFile
+from recontact_tools.ledger import Intent, IntentState, KeyTaken, Replacement, ReplacementKeyTaken, Stage
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.runtime import Runtime
 
@@ -15,6 +16,7 @@ async def planned(
     id_type: IdType | None = None,
     content: bytes | None = None,
     key: str | None = None,
+    restores: str | None = None,
 ) -> Intent:
     """Return a new intent; an upload's file name is unique, so that its job can be found by it.
 
@@ -35,15 +37,21 @@ async def planned(
         state=IntentState.PLANNED,
         created_at=now,
         updated_at=now,
-        fingerprint=None if content is None and key is None else await digest(*_wish(kind, group, id_type, content)),
+        fingerprint=None
+        if content is None and key is None
+        else await digest(*_wish(kind, group, id_type, content, restores)),
         idempotency_key=None if key is None else await digest(b"key", key.encode()),
+        restores=restores,
     )
 
 
-def _wish(kind: JobKind, group: TargetGroup, id_type: IdType | None, content: bytes | None) -> tuple[bytes, ...]:
+def _wish(
+    kind: JobKind, group: TargetGroup, id_type: IdType | None, content: bytes | None, restores: str | None
+) -> tuple[bytes, ...]:
     place = (str(group.account_id), group.project_id, group.target_group_id)
     words = ("wish", kind.value, *place, id_type.value if id_type else "")
-    return (*(word.encode() for word in words), content or b"")
+    parts = (*(word.encode() for word in words), content or b"")
+    return parts if restores is None else (*parts, restores.encode())
 
 
 async def asked_before(runtime: Runtime, intent: Intent) -> Intent | None:
@@ -67,11 +75,50 @@ async def is_known_removal(runtime: Runtime, group: TargetGroup, key: str) -> bo
     return await asked_before(runtime, await planned(runtime, JobKind.REMOVAL, group, key=key)) is not None
 
 
+async def replacement_wished(
+    runtime: Runtime, group: TargetGroup, file: RespondentFile, id_type: IdType, *, key: str | None
+) -> Replacement:
+    """Return a new replacement of whatever is stored by the ids of a file; how many are stored, the plan says."""
+    now, digest = runtime.clock.now(), runtime.ledger.digest
+    place = (str(group.account_id), group.project_id, group.target_group_id)
+    words = ("replacement", *place, id_type.value)
+    return Replacement(
+        replacement_id=runtime.new_id(),
+        removal_id=runtime.new_id(),
+        principal=runtime.principal,
+        group=group,
+        id_type=id_type,
+        ids=file.ids,
+        stored_before=0,
+        stage=Stage.REMOVING,
+        fingerprint=await digest(*(word.encode() for word in words), file.content),
+        created_at=now,
+        updated_at=now,
+        idempotency_key=None if key is None else await digest(b"key", key.encode()),
+    )
+
+
+async def replaced_before(runtime: Runtime, wanted: Replacement) -> Replacement | None:
+    """Return the earlier replacement that a new one repeats, if it repeats one.
+
+    Raises:
+        InvalidInput: Its idempotency key stands for something else.
+    """
+    try:
+        return await runtime.ledger.replacements.standing(wanted)
+    except ReplacementKeyTaken as taken:
+        raise _key_taken(taken.replacement_id, "replacement") from None
+
+
 def key_conflict(earlier: Intent) -> InvalidInput:
     """Say that an idempotency key stands for an earlier intent, and for something else than is asked now."""
+    return _key_taken(earlier.job_id or earlier.intent_id, earlier.kind.value)
+
+
+def _key_taken(job_id: str, kind: str) -> InvalidInput:
     return InvalidInput(
         "This idempotency_key stands for an earlier call with other arguments; nothing was sent.",
         code=ErrorCode.IDEMPOTENCY_CONFLICT,
         next_step="For another upload or removal use a new key; to repeat the earlier call, repeat its arguments.",
-        details={"job_id": earlier.job_id or earlier.intent_id, "kind": earlier.kind.value},
+        details={"job_id": job_id, "kind": kind},
     )

@@ -33,7 +33,9 @@ from recontact_tools.guardrails.consent import (
     check_phrase,
     check_plan,
     confirmation_phrase,
+    phrase_of,
     plan_not_valid,
+    replacement_phrase,
 )
 from recontact_tools.guardrails.pasted import PASTED_MAX, Pasted, read_pasted, with_arguments
 
@@ -65,9 +67,11 @@ __all__ = [
     "confirmation_phrase",
     "is_number",
     "job_in_the_way",
+    "phrase_of",
     "plan_not_valid",
     "project_id_checked",
     "read_pasted",
+    "replacement_phrase",
     "target_group_checked",
     "target_group_id_checked",
     "with_arguments",

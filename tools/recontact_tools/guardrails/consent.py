@@ -28,6 +28,11 @@ class Planned(Protocol):
         ...
 
     @property
+    def new_ids(self) -> int | None:
+        """Return how many IDs come instead; None for a removal."""
+        ...
+
+    @property
     def expires_at(self) -> datetime:
         """Return from when the plan is worth nothing; aware."""
         ...
@@ -51,8 +56,20 @@ class PlanHolds:
 
 
 def confirmation_phrase(count: int, target_group_id: str) -> str:
-    """Return what a person types to agree; only the question that is put to a person may show it."""
+    """Return what a person types to agree to a removal; only the question that is put to a person may show it."""
     return f"REMOVE {count} FROM {target_group_id}"
+
+
+def replacement_phrase(count: int, new_ids: int, target_group_id: str) -> str:
+    """Return what a person types to agree to a replacement; only the question may show it."""
+    return f"REPLACE {count} BY {new_ids} IN {target_group_id}"
+
+
+def phrase_of(plan: Planned) -> str:
+    """Return what a person types to agree to a plan."""
+    if plan.new_ids is None:
+        return confirmation_phrase(plan.count, plan.group.target_group_id)
+    return replacement_phrase(plan.count, plan.new_ids, plan.group.target_group_id)
 
 
 def check_phrase(typed: str, plan: Planned) -> PhraseTyped:
@@ -61,14 +78,14 @@ def check_phrase(typed: str, plan: Planned) -> PhraseTyped:
     Raises:
         NotAllowed: it is anything else; the error repeats neither phrase, so that it teaches no way round.
     """
-    if typed.strip() == confirmation_phrase(plan.count, plan.group.target_group_id):
+    if typed.strip() == phrase_of(plan):
         return PhraseTyped()
     raise NotAllowed(
         "What was typed does not confirm the removal; nothing was removed.",
         code=ErrorCode.CONFIRMATION_MISMATCH,
         next_step=(
-            "Tell the user that nothing was removed. Only if they say that they still want the removal, "
-            "call remove_all_recontacts again; they are asked anew and answer for themselves."
+            "Tell the user that nothing was removed. Only if they say that they still want it, "
+            "call the tool again; they are asked anew and answer for themselves."
         ),
     )
 
@@ -80,7 +97,7 @@ def plan_not_valid() -> NotAllowed:
         code=ErrorCode.PLAN_NOT_VALID,
         next_step=(
             "Call get_recontact_overview: 0 means that an earlier call with the same confirmation removed the IDs. "
-            "Otherwise, if the user still wants the removal, call remove_all_recontacts again; they are asked anew."
+            "Otherwise, if the user still wants it, call the tool again; they are asked anew."
         ),
     )
 
@@ -114,8 +131,8 @@ def check_count(*, planned: int | None, stored: int | None) -> SomethingStored:
             f"The user was asked about {planned} IDs, but {found} are stored now; nothing was removed.",
             code=ErrorCode.PLAN_DRIFTED,
             next_step=(
-                "Tell the user that the number has changed. If they still want the removal, "
-                "call remove_all_recontacts again; they are asked about the new number."
+                "Tell the user that the number has changed. If they still want it, "
+                "call the tool again; they are asked about the new number."
             ),
             details={"planned": planned, "stored": found},
         )

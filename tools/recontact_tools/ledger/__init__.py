@@ -5,20 +5,36 @@
 
 from recontact_tools.ledger.faults import (
     ActiveIntent,
+    ActiveReplacement,
     IllegalTransition,
     IntentIdTaken,
     KeyTaken,
     LedgerFault,
     LedgerUnavailable,
+    ReplacementEnded,
+    ReplacementKeyTaken,
     UnknownIntent,
 )
 from recontact_tools.ledger.interface import Ledger
-from recontact_tools.ledger.records import Duration, Intent, Plan
-from recontact_tools.ledger.states import ACTIVE_STATES, IntentState, PlanState, SettledBy, can_follow
+from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.replacements import Replacement, Replacements
+from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot, Snapshots
+from recontact_tools.ledger.states import (
+    ACTIVE_STATES,
+    ENDS,
+    IntentState,
+    PlanPurpose,
+    PlanState,
+    SettledBy,
+    Stage,
+    can_follow,
+)
 
 __all__ = [
     "ACTIVE_STATES",
+    "ENDS",
     "ActiveIntent",
+    "ActiveReplacement",
     "Duration",
     "IllegalTransition",
     "Intent",
@@ -28,9 +44,20 @@ __all__ = [
     "Ledger",
     "LedgerFault",
     "LedgerUnavailable",
+    "Piece",
     "Plan",
+    "PlanPurpose",
     "PlanState",
+    "Proof",
+    "Purpose",
+    "Replacement",
+    "ReplacementEnded",
+    "ReplacementKeyTaken",
+    "Replacements",
     "SettledBy",
+    "Snapshot",
+    "Snapshots",
+    "Stage",
     "UnknownIntent",
     "can_follow",
 ]

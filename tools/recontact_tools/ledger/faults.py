@@ -1,10 +1,13 @@
-"""What can go wrong in the ledger; the first two are answers to a caller, the rest faults of ours.
+"""What can go wrong in the ledger; the first four are answers to a caller, the rest faults of ours.
 
 ActiveIntent              another intent is active for the target group
+ActiveReplacement         a replacement works on the target group
 KeyTaken                  the idempotency key names another intent
+ReplacementKeyTaken       the idempotency key names another replacement
 LedgerFault
 ├── UnknownIntent         no such intent was written
 ├── IntentIdTaken         the id names another intent
+├── ReplacementEnded      the replacement that an intent is a part of has ended
 ├── IllegalTransition     the intent cannot move to that state
 └── LedgerUnavailable     the database did not answer, or is not one we can use
 """
@@ -29,6 +32,22 @@ class KeyTaken(Exception):
         self.intent = intent
 
 
+class ActiveReplacement(Exception):
+    """A replacement works on the target group; *replacement_id* is that one."""
+
+    def __init__(self, replacement_id: str) -> None:
+        super().__init__("a replacement works on this target group")
+        self.replacement_id = replacement_id
+
+
+class ReplacementKeyTaken(Exception):
+    """The caller's idempotency key stands for the replacement *replacement_id*, which asked for something else."""
+
+    def __init__(self, replacement_id: str) -> None:
+        super().__init__("this key was used for another replacement")
+        self.replacement_id = replacement_id
+
+
 class LedgerFault(Exception):
     """The ledger was used wrongly or cannot be used."""
 
@@ -45,6 +64,13 @@ class IntentIdTaken(LedgerFault):
 
     def __init__(self) -> None:
         super().__init__("the ledger holds another intent of this id")
+
+
+class ReplacementEnded(LedgerFault):
+    """The replacement that an intent is a part of has ended, or was never begun."""
+
+    def __init__(self) -> None:
+        super().__init__("the replacement that this is a part of has ended")
 
 
 class IllegalTransition(LedgerFault):

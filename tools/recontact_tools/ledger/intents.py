@@ -5,8 +5,14 @@ from datetime import datetime
 from typing import NoReturn
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger.faults import ActiveIntent, IllegalTransition, UnknownIntent
-from recontact_tools.ledger.records import Intent
+from recontact_tools.ledger.faults import (
+    ActiveIntent,
+    ActiveReplacement,
+    IllegalTransition,
+    ReplacementEnded,
+    UnknownIntent,
+)
+from recontact_tools.ledger.records import Intent, Proof
 from recontact_tools.ledger.rows import (
     INTENT_COLUMNS,
     error_text,
@@ -15,6 +21,7 @@ from recontact_tools.ledger.rows import (
     intent_from,
     intent_values,
     job_text,
+    proof_text,
 )
 from recontact_tools.ledger.states import IntentState, SettledBy, can_follow
 from recontact_tools.models import Job, JobKind, TargetGroup
@@ -26,14 +33,25 @@ _OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 # Unary plus: look a job up by its ids, not among everything that a busy target group ever had.
 _OF_THIS_GROUP = "+account_id = ? AND +project_id = ? AND +target_group_id = ?"
 _ACTIVE = "state IN ('planned', 'sending', 'started')"
+_REPLACING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
 
 
 def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None) -> None:
     """Write a planned intent and its payload.
 
     Raises:
+        ActiveReplacement: a replacement works on the target group, and this is no part of it.
+        ReplacementEnded: it is a part of one that has ended.
         sqlite3.IntegrityError: its id or its idempotency key is taken, or its target group has an active intent.
     """
+    replacing = connection.execute(
+        f"SELECT replacement_id FROM replacements WHERE {_OF_GROUP} AND {_REPLACING}",  # noqa: S608 - constants of ours
+        group_values(intent.group),
+    ).fetchone()
+    if replacing is not None and replacing["replacement_id"] != intent.parent_id:
+        raise ActiveReplacement(replacing["replacement_id"])
+    if replacing is None and intent.parent_id is not None:
+        raise ReplacementEnded
     connection.execute(_INSERT, intent_values(intent))
     if payload is not None:
         connection.execute("INSERT INTO payloads VALUES (?, ?)", (intent.intent_id, payload))
@@ -76,8 +94,9 @@ def active(connection: sqlite3.Connection, group: TargetGroup) -> Intent | None:
 
 
 def unsettled(connection: sqlite3.Connection) -> tuple[Intent, ...]:
-    """Read all active intents, oldest first."""
-    return tuple(intent_from(row) for row in connection.execute(f"{_SELECT} WHERE {_ACTIVE} ORDER BY position"))
+    """Read all active intents that are no part of a replacement, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE {_ACTIVE} AND parent_id IS NULL ORDER BY position")
+    return tuple(intent_from(row) for row in rows)
 
 
 def by_job(connection: sqlite3.Connection, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
@@ -193,6 +212,24 @@ def note(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime
         (job_text(job), instant(now), intent_id),
     )
     return intent.job is None or intent.job.status != job.status
+
+
+def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof) -> None:
+    """Remember how the stored list compared with the sent one; the first comparison stays."""
+    connection.execute(
+        "UPDATE intents SET proof = ? WHERE intent_id = ? AND proof IS NULL", (proof_text(proof), intent_id)
+    )
+
+
+def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, ...]:
+    """Read the parts of a replacement, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE parent_id = ? ORDER BY position", (parent_id,))
+    return tuple(intent_from(row) for row in rows)
+
+
+def recent(connection: sqlite3.Connection, limit: int) -> tuple[Intent, ...]:
+    """Read the latest intents, the latest first."""
+    return tuple(intent_from(row) for row in connection.execute(f"{_SELECT} ORDER BY position DESC LIMIT ?", (limit,)))
 
 
 def note_stored_after(connection: sqlite3.Connection, intent_id: str, count: int) -> None:

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Protocol
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger.records import Duration, Intent, Plan
+from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.replacements import Replacements
+from recontact_tools.ledger.snapshots import Snapshots
 from recontact_tools.ledger.states import SettledBy
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -15,6 +17,16 @@ class Ledger(Protocol):
     Times are aware. A respondent id is held only in the payload of an intent that is planned or sending.
     Moves that repeat the last one change nothing, so a workflow's step may run again.
     """
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The sealed lists."""
+        ...
+
+    @property
+    def replacements(self) -> Replacements:
+        """The replacements of one list by another."""
+        ...
 
     async def digest(self, *parts: bytes) -> str:
         """Return a text that stands for *parts*: the same ones give the same text, in this ledger only."""
@@ -27,6 +39,7 @@ class Ledger(Protocol):
 
         Raises:
             ActiveIntent: another intent is active for the target group; the database decides.
+            ActiveReplacement: a replacement works on the target group, and the intent is no part of it.
             KeyTaken: its idempotency key stands for something else.
             IntentIdTaken: the id names another intent.
             ValueError: the intent is not planned.
@@ -105,6 +118,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def note_proof(self, intent_id: str, proof: Proof) -> None:
+        """Remember how the stored list compared with the sent one; the first comparison stays."""
+        ...
+
     async def mark_refused(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> None:
         """Record that nothing was started, and why; the payload is deleted with it.
 
@@ -136,7 +153,11 @@ class Ledger(Protocol):
         ...
 
     async def unsettled(self) -> tuple[Intent, ...]:
-        """Return every active intent, oldest first."""
+        """Return every active intent that is no part of a replacement, oldest first."""
+        ...
+
+    async def recent(self, *, limit: int) -> tuple[Intent, ...]:
+        """Return the latest intents, the latest first."""
         ...
 
     async def record_plan(self, plan: Plan) -> None:

@@ -80,6 +80,75 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE secrets (name TEXT PRIMARY KEY, secret BLOB NOT NULL)",
         "INSERT INTO secrets VALUES ('digests', randomblob(32))",
     ),
+    # What may be restored, and lists that are replaced. A piece is sealed before it comes here: no id, and no cursor,
+    # which may hold one, is ever written in clear.
+    (
+        "ALTER TABLE intents ADD COLUMN parent_id TEXT",
+        "ALTER TABLE intents ADD COLUMN restores TEXT",
+        "ALTER TABLE intents ADD COLUMN proof TEXT",
+        "CREATE INDEX intents_by_parent ON intents (parent_id) WHERE parent_id IS NOT NULL",
+        "ALTER TABLE plans ADD COLUMN purpose TEXT NOT NULL DEFAULT 'removal'",
+        "ALTER TABLE plans ADD COLUMN new_ids INTEGER",
+        "ALTER TABLE plans ADD COLUMN fingerprint TEXT",
+        """
+        CREATE TABLE snapshots (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            snapshot_id TEXT NOT NULL UNIQUE,
+            purpose TEXT NOT NULL,
+            principal TEXT NOT NULL,
+            account_id INTEGER NOT NULL,
+            project_id TEXT NOT NULL,
+            target_group_id TEXT NOT NULL,
+            expected INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            pieces INTEGER NOT NULL,
+            set_hash TEXT,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            expires_at TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX snapshots_by_group ON snapshots (target_group_id, purpose)",
+        """
+        CREATE TABLE snapshot_pieces (
+            snapshot_id TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            sealed BLOB NOT NULL,
+            PRIMARY KEY (snapshot_id, number)
+        )
+        """,
+        """
+        CREATE TABLE replacements (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            replacement_id TEXT NOT NULL UNIQUE,
+            removal_id TEXT NOT NULL UNIQUE,
+            principal TEXT NOT NULL,
+            account_id INTEGER NOT NULL,
+            project_id TEXT NOT NULL,
+            target_group_id TEXT NOT NULL,
+            id_type TEXT NOT NULL,
+            ids INTEGER NOT NULL,
+            stored_before INTEGER NOT NULL,
+            stage TEXT NOT NULL,
+            attempts INTEGER NOT NULL,
+            plan_id TEXT,
+            fingerprint TEXT NOT NULL,
+            idempotency_key TEXT,
+            error TEXT,
+            proof TEXT,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE UNIQUE INDEX one_running_replacement ON replacements (target_group_id, project_id, account_id)
+        WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck')
+        """,
+        """
+        CREATE UNIQUE INDEX one_replacement_per_key ON replacements (principal, idempotency_key)
+        WHERE idempotency_key IS NOT NULL AND stage <> 'refused'
+        """,
+    ),
 )
 
 

@@ -19,7 +19,7 @@ def record(connection: sqlite3.Connection, plan: Plan) -> None:
     )
     connection.execute(
         f"INSERT INTO plans ({PLAN_COLUMNS}, updated_at) "  # noqa: S608 - a constant of ours
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (plan_id) DO NOTHING",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (plan_id) DO NOTHING",
         (*plan_values(plan), instant(plan.created_at)),
     )
 

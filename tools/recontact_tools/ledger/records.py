@@ -4,8 +4,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger.states import IntentState, PlanState, SettledBy
+from recontact_tools.ledger.states import IntentState, PlanPurpose, PlanState, SettledBy
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How what was stored compared with the list that should be: counts, and whether the two sets are the same.
+
+    *missing* IDs should be stored and are not, *extra* ones are stored and should not be. *set_hash* stands for the
+    set that is stored: the same set has the same hash, in this ledger only.
+    """
+
+    stored: int
+    expected: int
+    missing: int
+    extra: int
+    set_hash: str
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether exactly the list is stored."""
+        return self.missing == self.extra == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +38,8 @@ class Intent:
 
     *fingerprint* is a digest of everything that was asked for, and None where a repeated call is another intent;
     *idempotency_key* a digest of the caller's own name for it. *adoptions* counts how often its job was found
-    after it had been given up as unknown.
+    after it had been given up as unknown. *parent_id* is the replacement that it is a part of, *restores* the snapshot
+    or the upload whose list it sends again, *proof* how the stored list compared with the sent one afterwards.
     """
 
     intent_id: str
@@ -41,11 +62,17 @@ class Intent:
     idempotency_key: str | None = None
     stored_after: int | None = None
     adoptions: int = 0
+    parent_id: str | None = None
+    restores: str | None = None
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A removal that was shown to a person: whose, where, how many, and until when it may be used once."""
+    """What was shown to a person: whose, where, how many, and until when it may be used once.
+
+    A replacement also names how many IDs come instead, and by its *fingerprint* which.
+    """
 
     plan_id: str
     principal: str
@@ -54,6 +81,9 @@ class Plan:
     created_at: datetime
     expires_at: datetime
     state: PlanState
+    purpose: PlanPurpose = PlanPurpose.REMOVAL
+    new_ids: int | None = None
+    fingerprint: str | None = None
 
     @property
     def is_open(self) -> bool:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger.records import Intent, Plan
-from recontact_tools.ledger.states import IntentState, PlanState
+from recontact_tools.ledger.records import Intent, Plan, Proof
+from recontact_tools.ledger.states import IntentState, PlanPurpose, PlanState
 from recontact_tools.models import IdType, Job, JobKind, Reason, TargetGroup
 
 _RESPONDENT_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -17,9 +17,12 @@ _RESPONDENT_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]
 INTENT_COLUMNS = (
     "intent_id, kind, principal, account_id, project_id, target_group_id, id_type, file_name, ids, "
     "stored_before, state, job_id, job, error, plan_id, created_at, updated_at, settled_by, fingerprint, "
-    "idempotency_key, stored_after, adoptions"
+    "idempotency_key, stored_after, adoptions, parent_id, restores, proof"
 )
-PLAN_COLUMNS = "plan_id, principal, account_id, project_id, target_group_id, count, created_at, expires_at, state"
+PLAN_COLUMNS = (
+    "plan_id, principal, account_id, project_id, target_group_id, count, created_at, expires_at, state, purpose, "
+    "new_ids, fingerprint"
+)
 
 
 def instant(moment: datetime) -> str:
@@ -48,6 +51,16 @@ def job_text(job: Job | None) -> str | None:
 def error_text(error: dict[str, Detail] | None) -> str | None:
     """Write what an intent was answered with as JSON."""
     return None if error is None else json.dumps(error, separators=(",", ":"))
+
+
+def proof_text(proof: Proof | None) -> str | None:
+    """Write a proof as JSON."""
+    return None if proof is None else json.dumps(asdict(proof), separators=(",", ":"))
+
+
+def proof_from(text: str | None) -> Proof | None:
+    """Read what `proof_text` wrote."""
+    return None if text is None else Proof(**json.loads(text))
 
 
 def _masked(reason: Reason | None) -> Reason | None:
@@ -89,6 +102,9 @@ def intent_values(intent: Intent) -> tuple[str | int | None, ...]:
         intent.idempotency_key,
         intent.stored_after,
         intent.adoptions,
+        intent.parent_id,
+        intent.restores,
+        proof_text(intent.proof),
     )
 
 
@@ -103,7 +119,7 @@ def intent_from(row: sqlite3.Row) -> Intent:
         intent_id=row["intent_id"],
         kind=JobKind(row["kind"]),
         principal=row["principal"],
-        group=_group(row),
+        group=group_from(row),
         id_type=row["id_type"] and IdType(row["id_type"]),
         file_name=row["file_name"],
         ids=row["ids"],
@@ -120,10 +136,13 @@ def intent_from(row: sqlite3.Row) -> Intent:
         idempotency_key=row["idempotency_key"],
         stored_after=row["stored_after"],
         adoptions=row["adoptions"],
+        parent_id=row["parent_id"],
+        restores=row["restores"],
+        proof=proof_from(row["proof"]),
     )
 
 
-def plan_values(plan: Plan) -> tuple[str | int, ...]:
+def plan_values(plan: Plan) -> tuple[str | int | None, ...]:
     """Return the values of PLAN_COLUMNS."""
     return (
         plan.plan_id,
@@ -133,6 +152,9 @@ def plan_values(plan: Plan) -> tuple[str | int, ...]:
         instant(plan.created_at),
         instant(plan.expires_at),
         plan.state.value,
+        plan.purpose.value,
+        plan.new_ids,
+        plan.fingerprint,
     )
 
 
@@ -141,13 +163,17 @@ def plan_from(row: sqlite3.Row) -> Plan:
     return Plan(
         plan_id=row["plan_id"],
         principal=row["principal"],
-        group=_group(row),
+        group=group_from(row),
         count=row["count"],
         created_at=datetime.fromisoformat(row["created_at"]),
         expires_at=datetime.fromisoformat(row["expires_at"]),
         state=PlanState(row["state"]),
+        purpose=PlanPurpose(row["purpose"]),
+        new_ids=row["new_ids"],
+        fingerprint=row["fingerprint"],
     )
 
 
-def _group(row: sqlite3.Row) -> TargetGroup:
+def group_from(row: sqlite3.Row) -> TargetGroup:
+    """Read the three columns of a target group."""
     return TargetGroup(row["account_id"], row["project_id"], row["target_group_id"])

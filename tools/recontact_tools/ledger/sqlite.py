@@ -7,7 +7,9 @@ from typing import Self
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intents, known, plans, repeats
 from recontact_tools.ledger.file import LedgerFile
-from recontact_tools.ledger.records import Duration, Intent, Plan
+from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.replacements import Replacements, SqliteReplacements
+from recontact_tools.ledger.snapshots import Snapshots, SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -17,6 +19,8 @@ class SqliteLedger:
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
+        self.snapshots: Snapshots = SqliteSnapshots(file)
+        self.replacements: Replacements = SqliteReplacements(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -77,6 +81,10 @@ class SqliteLedger:
         """See `Ledger.note_stored_after`."""
         await self._file.write(lambda connection: intents.note_stored_after(connection, intent_id, count))
 
+    async def note_proof(self, intent_id: str, proof: Proof) -> None:
+        """See `Ledger.note_proof`."""
+        await self._file.write(lambda connection: intents.note_proof(connection, intent_id, proof))
+
     async def mark_refused(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> None:
         """See `Ledger.mark_refused`."""
         await self._give_up(intent_id, IntentState.REFUSED, error, now)
@@ -103,6 +111,10 @@ class SqliteLedger:
     async def unsettled(self) -> tuple[Intent, ...]:
         """See `Ledger.unsettled`."""
         return await self._file.read_in_thread(intents.unsettled)
+
+    async def recent(self, *, limit: int) -> tuple[Intent, ...]:
+        """See `Ledger.recent`."""
+        return await self._file.read_in_thread(lambda connection: intents.recent(connection, limit))
 
     async def record_plan(self, plan: Plan) -> None:
         """See `Ledger.record_plan`."""

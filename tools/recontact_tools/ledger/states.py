@@ -27,6 +27,28 @@ class PlanState(StrEnum):
     CLOSED = "closed"
 
 
+class PlanPurpose(StrEnum):
+    """What a person agrees to with a plan."""
+
+    REMOVAL = "removal"
+    REPLACEMENT = "replacement"
+
+
+class Stage(StrEnum):
+    """How far a replacement has come; the last four are its ends."""
+
+    REMOVING = "removing"
+    UPLOADING = "uploading"
+    VERIFYING = "verifying"
+    RESTORING = "restoring"
+    DONE = "done"
+    REFUSED = "refused"
+    RESTORED = "restored"
+    STUCK = "stuck"
+
+
+ENDS = frozenset({Stage.DONE, Stage.REFUSED, Stage.RESTORED, Stage.STUCK})
+
 # While an intent is in one of these, no other may exist for its target group.
 ACTIVE_STATES = frozenset({IntentState.PLANNED, IntentState.SENDING, IntentState.STARTED})
 

@@ -1,0 +1,96 @@
+"""Stopping what can be stopped: work that was not sent. What runs at the API, it runs to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recontact_tools.handles import GETTER
+from recontact_tools.ledger import IntentState, Stage
+from recontact_tools.models import JobKind
+from recontact_tools.policy import check_write
+from recontact_tools.snapshotting import cancelled
+
+if TYPE_CHECKING:
+    from recontact_tools.ledger import Intent, Replacement
+    from recontact_tools.models import TargetGroup
+    from recontact_tools.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Whether work was stopped, and what is true now."""
+
+    stopped: bool
+    explanation: str
+
+
+async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
+    """Stop a job or a replacement, if it can be stopped before it changes anything more.
+
+    Raises:
+        NotAllowed: The policy does not let this target group be changed.
+    """
+    check_write(runtime.rules.policy, group)
+    replacement = await runtime.ledger.replacements.get(job_id)
+    if replacement is not None and replacement.group == group:
+        return await _cancel_replacement(runtime, replacement)
+    for kind in JobKind:
+        intent = await runtime.ledger.find_job(kind, job_id, group)
+        if intent is not None:
+            return await _cancel_intent(runtime, intent)
+    return Cancelled(
+        stopped=False,
+        explanation="This job was not started here, so it runs at the API or has ended there: the API has no way to "
+        "cancel a job.",
+    )
+
+
+async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
+    if intent.parent_id is not None:
+        return Cancelled(
+            stopped=False,
+            explanation="This job is a part of a replacement: cancel the replacement, by its own job_id.",
+        )
+    if await runtime.ledger.withdraw(intent.intent_id, cancelled().as_dict(), now=runtime.clock.now()):
+        return Cancelled(stopped=True, explanation="It was stopped before anything was sent; nothing was changed.")
+    current = await runtime.ledger.get(intent.intent_id) or intent
+    return Cancelled(stopped=False, explanation=_too_late(current))
+
+
+def _too_late(intent: Intent) -> str:
+    if intent.state is IntentState.SENDING:
+        return "It was just being sent, so it may run at the API: the API has no way to cancel a job."
+    if intent.state is IntentState.STARTED:
+        return (
+            "It runs at the API, which has no way to cancel a job; it goes on until it ends. "
+            f"{GETTER[intent.kind]} follows it."
+        )
+    return "There is nothing left to cancel: it has ended."
+
+
+async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Cancelled:
+    replacements, now = runtime.ledger.replacements, runtime.clock.now()
+    error = cancelled().as_dict()
+    if await replacements.withdraw(replacement.replacement_id, error, now=now):
+        return Cancelled(stopped=True, explanation="It was stopped before anything was removed; nothing was changed.")
+    if await replacements.turn_back(replacement.replacement_id, error, now=now):
+        return Cancelled(
+            stopped=True,
+            explanation="The old list is removed already and the new one was not sent: the old one is uploaded again "
+            "from its snapshot. Follow that with get_upload_job.",
+        )
+    current = await replacements.get(replacement.replacement_id) or replacement
+    if current.has_ended:
+        return Cancelled(stopped=False, explanation="There is nothing left to cancel: it has ended.")
+    return Cancelled(stopped=False, explanation=_GOES_ON[current.stage])
+
+
+_GOES_ON = {
+    Stage.REMOVING: "The removal runs at the API, which has no way to cancel a job. Call again once the new list is "
+    "to be uploaded, and the old one is put back instead; or let it end.",
+    Stage.UPLOADING: "The upload of the new list runs at the API, which has no way to cancel a job. Once it has ended, "
+    "replace_recontacts or restore_recontacts can bring another list back.",
+    Stage.VERIFYING: "The new list is stored already and is only being read.",
+    Stage.RESTORING: "The old list is being put back; stopping that would leave neither list.",
+}

@@ -1,0 +1,57 @@
+"""From an agreed replacement to one that runs: its list is kept first, then it is written down and handed over."""
+
+from functools import partial
+
+import anyio.to_thread
+
+from recontact_tools.comparing import packed_file
+from recontact_tools.conflicts import running_job, running_replacement
+from recontact_tools.guardrails import job_in_the_way
+from recontact_tools.identifiers import RespondentFile
+from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Purpose, Replacement, Snapshot
+from recontact_tools.runtime import Runtime
+from recontact_tools.sealed_lists import pieces_of, set_hash
+from recontact_tools.starting import submit
+
+
+async def start_replacement(runtime: Runtime, replacement: Replacement, file: RespondentFile) -> Replacement:
+    """Keep the new list, write the replacement down and hand it to the engine.
+
+    Raises:
+        JobRunning: Something else works on this target group; the database decided.
+        Unreachable: The engine, or the key of the snapshots, cannot be used; nothing was sent.
+    """
+    await _keep(runtime, replacement, file)
+    opened = None
+    try:
+        opened = await runtime.ledger.replacements.open(replacement)
+    except ActiveIntent as other:
+        raise job_in_the_way(running_job(other.intent)) from None
+    except ActiveReplacement as other:
+        raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
+    finally:
+        if opened is None or opened.replacement_id != replacement.replacement_id:
+            await runtime.ledger.snapshots.delete(replacement.replacement_id)
+    await submit(runtime, opened.replacement_id, partial(runtime.ledger.replacements.withdraw, opened.replacement_id))
+    return opened
+
+
+async def _keep(runtime: Runtime, replacement: Replacement, file: RespondentFile) -> None:
+    """Keep the list sealed: it is needed again after hours, and perhaps by another process."""
+    ids, now, snapshots = packed_file(file), runtime.clock.now(), runtime.ledger.snapshots
+    list_id = replacement.replacement_id
+    pieces = await anyio.to_thread.run_sync(pieces_of, runtime.seal, list_id, ids)
+    await snapshots.begin(
+        Snapshot(
+            snapshot_id=list_id,
+            purpose=Purpose.REPLACEMENT,
+            principal=replacement.principal,
+            group=replacement.group,
+            expected=len(ids),
+            created_at=now,
+            updated_at=now,
+            expires_at=now + runtime.rules.snapshots_kept,
+        )
+    )
+    await snapshots.add(list_id, pieces, now=now)
+    await snapshots.complete(list_id, set_hash=await set_hash(runtime.ledger, ids), now=now)
