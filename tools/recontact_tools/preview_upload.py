@@ -5,7 +5,7 @@ from typing import Literal
 
 from recontact_tools.comparing import COMPARE_SECONDS, RIDS_NOT_COMPARABLE, count_new, stored_ids
 from recontact_tools.conflicts import check_no_job_runs
-from recontact_tools.errors import JobRunning, NotAllowed, OutcomeUnknown, RecontactError
+from recontact_tools.errors import InvalidInput, JobRunning, NotAllowed, OutcomeUnknown, RecontactError
 from recontact_tools.forecast import RID_HINT, Forecast, Overlap, next_step, refusal
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.injected import AccountId, Injected, ProjectId, TargetGroupId
@@ -44,6 +44,7 @@ async def preview_upload(
     check_read(runtime.rules.policy, group)
     kind, restores = IdType(id_type), None
     if snapshot_id or upload_job_id:
+        _check_nothing_else(path, ids)
         kept = await kept_list_of(runtime, group, snapshot_id=snapshot_id, upload_job_id=upload_job_id)
         kind, file, restores = kept.id_type, kept.file, kept.source
     else:
@@ -55,6 +56,20 @@ async def preview_upload(
     rate = await rate_of(runtime.ledger, JobKind.UPLOAD, group.account_id, pace=runtime.rules.pace)
     estimate = eta(JobKind.UPLOAD, file.ids, pace=runtime.rules.pace, rate=rate)
     return _preview(file, Forecast(file.ids, stored, kind, overlap), standing, estimate)
+
+
+def _check_nothing_else(path: str | None, ids: list[str] | None) -> None:
+    """Refuse numbers for one list where another one was meant as well.
+
+    Raises:
+        InvalidInput: There is a file or a list beside what is to be restored.
+    """
+    if path or ids:
+        raise InvalidInput(
+            "A list to restore and other IDs were given; nothing was sent.",
+            next_step="Repeat the call with one of them.",
+            safe_to_repeat=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
