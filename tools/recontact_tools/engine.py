@@ -37,6 +37,8 @@ WATCH_SECONDS = 1.0
 WATCH_SECONDS_MOST = 60.0
 # ours: from writing an intent down to submitting it takes milliseconds, and the engine's first start a second.
 OWN_PROCESS_SUBMITS = timedelta(seconds=2)
+# ours: snapshots are kept for days; a server may run for weeks.
+EXPIRY_LOOKED_FOR = timedelta(hours=1)
 # ours: a sibling that is just creating the engine's database needs about a second.
 FIRST_LAUNCH_SECONDS = 0.1
 # ours: long after anybody would ask the engine itself about a job; the ledger still knows it.
@@ -61,6 +63,7 @@ class DurableEngine:
         self._client: DBOSClient | None = None
         self._hand_over: HandOver | None = None
         self._executes = False
+        self._expires_next = desk.clock.now()
         self._submitted: set[str] = set()
 
     async def submit(self, work_id: str) -> None:
@@ -105,10 +108,18 @@ class DurableEngine:
             await anyio.sleep(wait)
             try:
                 await self._resume(older_than=OWN_PROCESS_SUBMITS)
+                await self._expire()
                 wait = WATCH_SECONDS
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, calls are still answered
                 wait = min(2 * wait, WATCH_SECONDS_MOST)
                 logger.error("Unfinished work cannot be resumed: %s", type(error).__name__)  # noqa: TRY400 - texts hold paths
+
+    async def _expire(self) -> None:
+        """Delete the snapshots whose time has come, as long as this process executes; looks once an hour."""
+        now = self._desk.clock.now()
+        if self._executes and now >= self._expires_next:
+            self._expires_next = now + EXPIRY_LOOKED_FOR
+            await self._desk.ledger.snapshots.expire(now=now)
 
     async def _start(self) -> HandOver:
         """Return how an intent is handed over: to this process, or to the sibling that executes."""

@@ -13,17 +13,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from recontact_tools import stages
-from recontact_tools.errors import ErrorCode, OutcomeUnknown, RecontactError
+from recontact_tools.errors import ErrorCode, RecontactError
 from recontact_tools.ledger import ActiveIntent, Intent, IntentState, Replacement, ReplacementEnded, Stage
-from recontact_tools.listing import all_ids, count_stored
-from recontact_tools.models import IdType, JobKind
+from recontact_tools.listing import all_ids, count_stored, patiently
+from recontact_tools.lost_jobs import job_named
+from recontact_tools.models import IdType
+from recontact_tools.replacement_parts import failed, old_list_of, removal_of, stuck, upload_of
 from recontact_tools.schedule import look_delay
 from recontact_tools.sealed_lists import ids_of, lines_of, proof_of
 from recontact_tools.uris import overview_uri, replacement_uri
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from recontact_tools.desk import Desk
     from recontact_tools.errors import Detail
     from recontact_tools.ledger import Proof
@@ -66,20 +66,34 @@ async def advance(desk: Desk, replacement_id: str) -> str:
 
 
 async def _removing(desk: Desk, replacement: Replacement) -> Move | None:
+    intent = removal_of(replacement, now=desk.clock.now())
     try:
-        await desk.ledger.open_intent(_removal_of(replacement), payload=None)
+        await desk.ledger.open_intent(intent, payload=None)
     except ReplacementEnded:  # it was cancelled just now
         return None
-    intent = await stages.ended(desk, replacement.removal_id)
-    if intent.state is IntentState.REFUSED:
-        return Move(Stage.REFUSED, error=intent.error)
+    intent = await stages.ended(desk, intent.intent_id)
     stored = await count_stored(desk, replacement.group)
-    if stored == 0:
+    return await _after_removal(desk, replacement, intent, stored)
+
+
+async def _after_removal(desk: Desk, replacement: Replacement, intent: Intent, stored: int) -> Move | None:
+    """Decide by what is stored, for an answer may be lost; None where another attempt is to be made.
+
+    A removal is asked for again only where the first can be seen not to have happened: all that was stored is, when it
+    would long have ended. If it runs after all, the API refuses the second (409) for as long as it does.
+    """
+    was_sent = replacement.attempts > 0 or intent.state is not IntentState.REFUSED
+    if was_sent and stored == 0:
         return Move(Stage.UPLOADING)
-    if intent.state is IntentState.FINISHED:
-        # A removal that failed, or that somebody added to: the old list must be whole again.
-        return Move(Stage.RESTORING, error=failed(f"The removal ended, and {stored} IDs are stored."))
-    return Move(Stage.STUCK, error=stuck(replacement, "The API's answer to the removal was lost."))
+    if intent.state is IntentState.REFUSED and replacement.attempts == 0:
+        return Move(Stage.REFUSED, error=intent.error)
+    is_lost = intent.state is not IntentState.FINISHED
+    if is_lost and desk.clock.now() - replacement.created_at <= stages.AGREEMENTS_HOLD:
+        await _try_again(desk, replacement, retry_after=0.0)
+        return None
+    if stored == replacement.stored_before:
+        return Move(Stage.REFUSED, error=failed("The removal did not take place; nothing was changed."))
+    return Move(Stage.RESTORING, error=failed(f"The removal ended, and {stored} IDs are stored."))
 
 
 async def _uploading(desk: Desk, replacement: Replacement) -> Move | None:
@@ -90,7 +104,7 @@ async def _restoring(desk: Desk, replacement: Replacement) -> Move | None:
     move = await _sent(desk, replacement, done=Stage.RESTORED, otherwise=Stage.STUCK)
     if move is None or move.stage is not Stage.RESTORED:
         return move
-    return Move(Stage.RESTORED, proof=await _proof(desk, replacement, replacement.removal_id))
+    return Move(Stage.RESTORED, proof=await _proof(desk, replacement, await old_list_of(desk.ledger, replacement)))
 
 
 async def _verifying(desk: Desk, replacement: Replacement) -> Move:
@@ -110,7 +124,8 @@ async def _proof(desk: Desk, replacement: Replacement, snapshot_id: str) -> Proo
 
 async def _sent(desk: Desk, replacement: Replacement, *, done: Stage, otherwise: Stage) -> Move | None:
     """Make the present attempt to upload; None where another one is to be made."""
-    kept = replacement.replacement_id if replacement.stage is Stage.UPLOADING else replacement.removal_id
+    is_new = replacement.stage is Stage.UPLOADING
+    kept = replacement.replacement_id if is_new else await old_list_of(desk.ledger, replacement)
     try:
         intent = await _attempted(desk, replacement, lines_of(await ids_of(desk.ledger, desk.seal, kept)))
     except RecontactError as unreadable:
@@ -120,16 +135,30 @@ async def _sent(desk: Desk, replacement: Replacement, *, done: Stage, otherwise:
     if intent.state is IntentState.FINISHED and intent.job is not None and intent.job.is_completed:
         return Move(done)
     if intent.state is IntentState.UNKNOWN:
-        proof = await _proof(desk, replacement, kept)
-        if proof is not None and proof.is_equal:
-            return Move(done, proof=proof)
-        return Move(Stage.STUCK, error=stuck(replacement, "The API's answer to the upload was lost."))
+        return await _looked_for(desk, replacement, intent)
     return await _again(desk, replacement, intent, otherwise)
+
+
+async def _looked_for(desk: Desk, replacement: Replacement, intent: Intent) -> Move | None:
+    """Try again where the API lists no job of this upload, long after it was sent: it did not happen.
+
+    If it did after all, a second one adds the same IDs, and nothing is stored that should not be.
+    """
+    try:
+        job_id = await patiently(desk, lambda: job_named(desk.gateway, intent))
+    except RecontactError:
+        return Move(Stage.STUCK, error=stuck(replacement, "The API's answer to the upload was lost."))
+    if job_id is not None:  # it showed late: adopt it
+        async with desk.at_work():
+            await desk.ledger.mark_started(intent.intent_id, job_id=job_id, now=desk.clock.now())
+        return None
+    await _try_again(desk, replacement, retry_after=0.0)
+    return None
 
 
 async def _attempted(desk: Desk, replacement: Replacement, content: bytes) -> Intent | None:
     """Upload once, and return the intent as it ended; None if something else was in the way, or all has ended."""
-    intent = _upload_of(replacement, content, now=desk.clock.now())
+    intent = upload_of(replacement, content, now=desk.clock.now())
     try:
         await desk.ledger.open_intent(intent, payload=content)
     except ReplacementEnded:
@@ -147,73 +176,19 @@ async def _again(desk: Desk, replacement: Replacement, intent: Intent, otherwise
     if not may_pass or desk.clock.now() - replacement.updated_at > TRIED_FOR:
         return _given_up(replacement, otherwise, str(error["message"]))
     asked = error.get("retry_after_seconds")
-    delay = look_delay(replacement.attempts, pace=desk.pace)
-    await desk.clock.sleep(max(delay, asked) if isinstance(asked, int | float) else delay)
+    await _try_again(desk, replacement, retry_after=float(asked) if isinstance(asked, int | float) else 0.0)
+    return None
+
+
+async def _try_again(desk: Desk, replacement: Replacement, *, retry_after: float) -> None:
+    """Wait, and count another attempt."""
+    await desk.clock.sleep(max(retry_after, look_delay(replacement.attempts, pace=desk.pace)))
     async with desk.at_work():
         await desk.ledger.replacements.try_again(replacement.replacement_id, replacement.attempts, now=desk.clock.now())
-    return None
 
 
 def _given_up(replacement: Replacement, otherwise: Stage, why: str) -> Move:
     return Move(otherwise, error=stuck(replacement, why) if otherwise is Stage.STUCK else failed(why))
-
-
-def failed(why: str) -> dict[str, Detail]:
-    """Say that a replacement could not be done, and that its old list is put back."""
-    return OutcomeUnknown(
-        f"The list could not be replaced, so the old one is uploaded again. {why}",
-        code=ErrorCode.REPLACEMENT_FAILED,
-        next_step="Follow it until the old list is restored; then mend what the message names, and ask again.",
-    ).as_dict()
-
-
-def stuck(replacement: Replacement, why: str) -> dict[str, Detail]:
-    """Say that a replacement cannot go on by itself, and exactly what a person can do."""
-    return OutcomeUnknown(
-        f"The replacement stopped, and what is stored is neither known to be the old list nor the new one. {why}",
-        code=ErrorCode.REPLACEMENT_FAILED,
-        next_step=(
-            "Call get_recontact_overview and tell the user the count. If nothing is stored, and a look some minutes "
-            "later shows the same, restore_recontacts with this snapshot_id puts the old list back, and "
-            "upload_recontacts adds the new one. If something is stored, compare it with the snapshot first."
-        ),
-        details={"snapshot_id": replacement.removal_id},
-    ).as_dict()
-
-
-def _removal_of(replacement: Replacement) -> Intent:
-    return Intent(
-        intent_id=replacement.removal_id,
-        kind=JobKind.REMOVAL,
-        principal=replacement.principal,
-        group=replacement.group,
-        ids=replacement.stored_before,
-        stored_before=replacement.stored_before,
-        state=IntentState.PLANNED,
-        created_at=replacement.created_at,
-        updated_at=replacement.created_at,
-        plan_id=replacement.plan_id,
-        parent_id=replacement.replacement_id,
-    )
-
-
-def _upload_of(replacement: Replacement, content: bytes, *, now: datetime) -> Intent:
-    intent_id = replacement.upload_id
-    is_new = replacement.stage is Stage.UPLOADING
-    return Intent(
-        intent_id=intent_id,
-        kind=JobKind.UPLOAD,
-        principal=replacement.principal,
-        group=replacement.group,
-        id_type=replacement.id_type if is_new else IdType.RSID,
-        file_name=f"recontacts-{intent_id}.csv",
-        ids=content.count(b"\n"),
-        stored_before=0,
-        state=IntentState.PLANNED,
-        created_at=now,
-        updated_at=now,
-        parent_id=replacement.replacement_id,
-    )
 
 
 _STAGES = {

@@ -24,7 +24,7 @@ async def planned(
     A removal without a key has no fingerprint: a person agrees to each.
     """
     intent_id, now = runtime.new_id(), runtime.clock.now()
-    digest, is_known_again = runtime.ledger.digest, content is not None or key is not None
+    digest = runtime.ledger.digest
     return Intent(
         intent_id=intent_id,
         kind=kind,

@@ -16,8 +16,8 @@ from recontact_tools.ledger.faults import (
     UnknownIntent,
 )
 from recontact_tools.ledger.interface import Ledger
-from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
-from recontact_tools.ledger.replacements import Replacement, Replacements
+from recontact_tools.ledger.records import Duration, Intent, Plan, Proof, Replacement
+from recontact_tools.ledger.replacements import Replacements
 from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot, Snapshots
 from recontact_tools.ledger.states import (
     ACTIVE_STATES,

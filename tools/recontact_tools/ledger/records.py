@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger.states import IntentState, PlanPurpose, PlanState, SettledBy
+from recontact_tools.ledger.states import ENDS, IntentState, PlanPurpose, PlanState, SettledBy, Stage
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 
 
@@ -97,3 +97,39 @@ class Duration:
 
     ids: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """One replacement: *ids* new IDs for *stored_before* old ones, whose snapshot is that of the removal *removal_id*.
+
+    The new list is sealed under *replacement_id*. *attempts* counts the stages and the uploads so far. *proof* compares
+    what is stored at the end with what should be: the new list, or the old one where it had to be restored.
+    """
+
+    replacement_id: str
+    removal_id: str
+    principal: str
+    group: TargetGroup
+    id_type: IdType
+    ids: int
+    stored_before: int
+    stage: Stage
+    fingerprint: str
+    created_at: datetime
+    updated_at: datetime
+    attempts: int = 0
+    plan_id: str | None = None
+    idempotency_key: str | None = None
+    error: dict[str, Detail] | None = None
+    proof: Proof | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be done about it."""
+        return self.stage in ENDS
+
+    @property
+    def upload_id(self) -> str:
+        """The id of the intent of the present attempt to upload: the new list, or the old one again."""
+        return f"{self.replacement_id}-{self.attempts}"

@@ -1,0 +1,181 @@
+"""What the ledger does to replacements, as plain functions of one connection; writers run inside `writing`."""
+
+import json
+import sqlite3
+from datetime import datetime
+
+from recontact_tools.errors import Detail
+from recontact_tools.ledger import intents
+from recontact_tools.ledger.faults import ActiveIntent, ActiveReplacement, ReplacementKeyTaken
+from recontact_tools.ledger.records import Proof, Replacement
+from recontact_tools.ledger.repeats import SAME_CALL_WITHIN
+from recontact_tools.ledger.rows import (
+    error_text,
+    group_from,
+    group_values,
+    instant,
+    proof_from,
+    proof_text,
+)
+from recontact_tools.ledger.states import ACTIVE_STATES, Stage
+from recontact_tools.models import IdType, TargetGroup
+
+_COLUMNS = (
+    "replacement_id, removal_id, principal, account_id, project_id, target_group_id, id_type, ids, stored_before, "
+    "stage, attempts, plan_id, fingerprint, idempotency_key, error, proof, created_at, updated_at"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM replacements"  # noqa: S608 - the columns are a constant of ours
+_MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
+_INSERT = f"INSERT INTO replacements ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - as above
+_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+_RUNNING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
+
+
+def unsettled(connection: sqlite3.Connection) -> tuple[Replacement, ...]:
+    """Read every replacement that has not ended, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE {_RUNNING} ORDER BY position")
+    return tuple(_replacement(row) for row in rows)
+
+
+def recent(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) -> tuple[Replacement, ...]:
+    """Read replacements, the latest first."""
+    where, values = (f"WHERE {_OF_GROUP} ", group_values(group)) if group else ("", ())
+    rows = connection.execute(f"{_SELECT} {where}ORDER BY position DESC LIMIT ?", (*values, limit))
+    return tuple(_replacement(row) for row in rows)
+
+
+def try_again(connection: sqlite3.Connection, replacement_id: str, attempts: int, now: datetime) -> None:
+    """Count an attempt more than *attempts*, unless somebody did."""
+    connection.execute(
+        "UPDATE replacements SET attempts = attempts + 1, updated_at = ? WHERE replacement_id = ? AND attempts = ?",
+        (instant(now), replacement_id, attempts),
+    )
+
+
+def moved(
+    connection: sqlite3.Connection,
+    replacement_id: str,
+    old: Stage,
+    new: Stage,
+    now: datetime,
+    error: dict[str, Detail] | None = None,
+    proof: Proof | None = None,
+) -> bool:
+    """Move on from stage *old*; False if it is in another one."""
+    changed = connection.execute(
+        "UPDATE replacements SET stage = ?, attempts = attempts + 1, updated_at = ?, error = coalesce(?, error), "
+        "proof = coalesce(?, proof) WHERE replacement_id = ? AND stage = ?",
+        (new.value, instant(now), error_text(error), proof_text(proof), replacement_id, old.value),
+    )
+    return changed.rowcount == 1
+
+
+def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
+    """End a replacement whose removal is not written yet, or only planned, and that removal with it."""
+    for part in intents.of_parent(connection, replacement_id):
+        if not intents.withdraw(connection, part.intent_id, error, now):
+            return False
+    return moved(connection, replacement_id, Stage.REMOVING, Stage.REFUSED, now, error)
+
+
+def turn_back(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
+    """Restore instead of uploading, unless a part is active."""
+    if any(part.state in ACTIVE_STATES for part in intents.of_parent(connection, replacement_id)):
+        return False
+    return moved(connection, replacement_id, Stage.UPLOADING, Stage.RESTORING, now, error)
+
+
+def one(connection: sqlite3.Connection, replacement_id: str) -> Replacement | None:
+    """Read a replacement by its id."""
+    row = connection.execute(f"{_SELECT} WHERE replacement_id = ?", (replacement_id,)).fetchone()
+    return row and _replacement(row)
+
+
+def active(connection: sqlite3.Connection, group: TargetGroup) -> Replacement | None:
+    """Read the one replacement that works on a target group."""
+    row = connection.execute(f"{_SELECT} WHERE {_OF_GROUP} AND {_RUNNING}", group_values(group)).fetchone()
+    return row and _replacement(row)
+
+
+def standing(connection: sqlite3.Connection, replacement: Replacement) -> Replacement | None:
+    """Read the earlier replacement that one repeats: by its key whenever, by what it asks for while that is recent.
+
+    One that did not end well is not repeated: whoever asks again wants it done.
+
+    Raises:
+        ReplacementKeyTaken: its idempotency key stands for something else.
+    """
+    if replacement.idempotency_key is not None:
+        row = connection.execute(
+            f"{_SELECT} WHERE principal = ? AND idempotency_key = ? AND stage <> 'refused'",
+            (replacement.principal, replacement.idempotency_key),
+        ).fetchone()
+        if row is not None and row["fingerprint"] != replacement.fingerprint:
+            raise ReplacementKeyTaken(row["replacement_id"])
+        return row and _replacement(row)
+    row = connection.execute(
+        f"{_SELECT} WHERE principal = ? AND fingerprint = ? AND stage <> 'refused' ORDER BY position DESC LIMIT 1",
+        (replacement.principal, replacement.fingerprint),
+    ).fetchone()
+    earlier: Replacement | None = row and _replacement(row)
+    if earlier is None or not earlier.has_ended:
+        return earlier
+    is_same = earlier.stage is Stage.DONE and replacement.created_at - earlier.updated_at <= SAME_CALL_WITHIN
+    return earlier if is_same else None
+
+
+def open_once(connection: sqlite3.Connection, replacement: Replacement) -> Replacement:
+    """Write a replacement down unless it repeats one; a target group that something works on refuses it."""
+    earlier = one(connection, replacement.replacement_id) or standing(connection, replacement)
+    if earlier is not None:
+        return earlier
+    running = intents.active(connection, replacement.group)
+    if running is not None:
+        raise ActiveIntent(running)
+    other = active(connection, replacement.group)
+    if other is not None:
+        raise ActiveReplacement(other.replacement_id)
+    connection.execute(_INSERT, _values(replacement))
+    return replacement
+
+
+def _values(replacement: Replacement) -> tuple[str | int | None, ...]:
+    return (
+        replacement.replacement_id,
+        replacement.removal_id,
+        replacement.principal,
+        *group_values(replacement.group),
+        replacement.id_type.value,
+        replacement.ids,
+        replacement.stored_before,
+        replacement.stage.value,
+        replacement.attempts,
+        replacement.plan_id,
+        replacement.fingerprint,
+        replacement.idempotency_key,
+        error_text(replacement.error),
+        proof_text(replacement.proof),
+        instant(replacement.created_at),
+        instant(replacement.updated_at),
+    )
+
+
+def _replacement(row: sqlite3.Row) -> Replacement:
+    return Replacement(
+        replacement_id=row["replacement_id"],
+        removal_id=row["removal_id"],
+        principal=row["principal"],
+        group=group_from(row),
+        id_type=IdType(row["id_type"]),
+        ids=row["ids"],
+        stored_before=row["stored_before"],
+        stage=Stage(row["stage"]),
+        attempts=row["attempts"],
+        plan_id=row["plan_id"],
+        fingerprint=row["fingerprint"],
+        idempotency_key=row["idempotency_key"],
+        error=row["error"] and json.loads(row["error"]),
+        proof=proof_from(row["proof"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
