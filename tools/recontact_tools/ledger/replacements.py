@@ -73,7 +73,7 @@ class Replacements(Protocol):
         """Return the removal and the uploads of a replacement, oldest first."""
         ...
 
-    async def try_again(self, replacement_id: str, attempts: int, *, now: datetime) -> None:
+    async def try_again(self, replacement_id: str, attempts: int) -> None:
         """Count an attempt more than *attempts*; once, however often called."""
         ...
 
@@ -135,6 +135,6 @@ class SqliteReplacements:
         """See `Replacements.parts`."""
         return await self._file.read_in_thread(lambda connection: intents.of_parent(connection, replacement_id))
 
-    async def try_again(self, replacement_id: str, attempts: int, *, now: datetime) -> None:
+    async def try_again(self, replacement_id: str, attempts: int) -> None:
         """See `Replacements.try_again`."""
-        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts, now))
+        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts))
