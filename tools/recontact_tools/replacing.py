@@ -18,7 +18,7 @@ from recontact_tools.ledger import ActiveIntent, Intent, IntentState, Replacemen
 from recontact_tools.listing import all_ids, count_stored, patiently
 from recontact_tools.lost_jobs import job_named
 from recontact_tools.models import IdType
-from recontact_tools.replacement_parts import failed, old_list_of, removal_of, stuck, upload_of
+from recontact_tools.replacement_parts import failed, not_removed, old_list_of, removal_of, stuck, upload_of
 from recontact_tools.schedule import look_delay
 from recontact_tools.sealed_lists import ids_of, lines_of, proof_of
 from recontact_tools.uris import overview_uri, replacement_uri
@@ -92,7 +92,7 @@ async def _after_removal(desk: Desk, replacement: Replacement, intent: Intent, s
         await _try_again(desk, replacement, retry_after=0.0)
         return None
     if stored == replacement.stored_before:
-        return Move(Stage.REFUSED, error=failed("The removal did not take place; nothing was changed."))
+        return Move(Stage.REFUSED, error=not_removed())
     return Move(Stage.RESTORING, error=failed(f"The removal ended, and {stored} IDs are stored."))
 
 
