@@ -458,9 +458,7 @@ async def test_a_key_of_a_restore_stands_for_nothing_else(
         await followed(client, restored)
         others = [
             await refused(client, "upload_recontacts", ids=identifiers(3), idempotency_key="undo-1"),
-            await refused(
-                client, "restore_recontacts", upload_job_id=uploaded["job_id"], idempotency_key="undo-1"
-            ),
+            await refused(client, "restore_recontacts", upload_job_id=uploaded["job_id"], idempotency_key="undo-1"),
         ]
     assert {(one["code"], one["job_id"]) for one in others} == {("IDEMPOTENCY_CONFLICT", restored["job_id"])}
     assert api.asked(UPLOAD) == 2
