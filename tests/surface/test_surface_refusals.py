@@ -80,7 +80,6 @@ async def test_an_id_that_is_none_is_refused_without_being_repeated(
         pytest.param("upload_recontacts", {"ids": [CANARY], "id_type": CANARY}, id="other id type"),
         pytest.param("upload_recontacts", {"ids": [CANARY], "column": {CANARY: 1}}, id="object for column"),
         pytest.param("replace_recontacts", {"ids": CANARY}, id="text for other ids"),
-        pytest.param("replace_recontacts", {"path": CANARY, "ids": [CANARY]}, id="another path and ids"),
         pytest.param("restore_recontacts", {"snapshot_id": [CANARY]}, id="list for a snapshot"),
         pytest.param("restore_recontacts", {"upload_job_id": {"id": CANARY}}, id="object for an upload"),
         pytest.param("cancel_recontact_job", {}, id="nothing to cancel"),
