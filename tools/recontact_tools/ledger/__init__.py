@@ -15,6 +15,7 @@ from recontact_tools.ledger.faults import (
 from recontact_tools.ledger.interface import Ledger
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import ACTIVE_STATES, IntentState, PlanState, SettledBy, can_follow
+from recontact_tools.ledger.task_interface import Task, Tasks
 
 __all__ = [
     "ACTIVE_STATES",
@@ -31,6 +32,8 @@ __all__ = [
     "Plan",
     "PlanState",
     "SettledBy",
+    "Task",
+    "Tasks",
     "UnknownIntent",
     "can_follow",
 ]

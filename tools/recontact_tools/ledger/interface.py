@@ -6,6 +6,7 @@ from typing import Protocol
 from recontact_tools.errors import Detail
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import SettledBy
+from recontact_tools.ledger.task_interface import Tasks
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -15,6 +16,11 @@ class Ledger(Protocol):
     Times are aware. A respondent id is held only in the payload of an intent that is planned or sending.
     Moves that repeat the last one change nothing, so a workflow's step may run again.
     """
+
+    @property
+    def tasks(self) -> Tasks:
+        """The names that clients of the Tasks extension have for jobs."""
+        ...
 
     async def digest(self, *parts: bytes) -> str:
         """Return a text that stands for *parts*: the same ones give the same text, in this ledger only."""

@@ -9,6 +9,7 @@ from recontact_tools.ledger import intents, known, plans, repeats
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import IntentState, SettledBy
+from recontact_tools.ledger.tasks import SqliteTasks
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -17,6 +18,7 @@ class SqliteLedger:
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
+        self.tasks = SqliteTasks(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
