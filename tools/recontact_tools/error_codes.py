@@ -97,6 +97,11 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " else. Nothing was removed.",
             f"Find out who changed it. {_ASK_AGAIN}",
         ),
+        ErrorCode.CANCELLED: Explanation(
+            "Somebody asked to stop the job, and nothing of it had been sent yet. What was sent runs to its end: the"
+            " API has no way to cancel it.",
+            "Nothing was changed. Start it again if it is still wanted.",
+        ),
         ErrorCode.UNREACHABLE: Explanation(
             "No connection to Cint could be made, or several in a row failed and the server holds further ones back"
             " for some seconds. Nothing was sent.",

@@ -1,5 +1,6 @@
 """The one builder of resource URIs: subscriptions match them as exact strings."""
 
+import re
 from urllib.parse import quote
 
 from recontact_tools.models import JobKind, TargetGroup
@@ -11,6 +12,8 @@ UPLOAD_FILE = TEMPLATE + "upload-jobs/{job_id}/file"
 MISSING = TEMPLATE + "upload-jobs/{job_id}/missing.csv"
 REMOVAL_JOB = TEMPLATE + "removal-jobs/{job_id}"
 RESPONDENTS = TEMPLATE + "respondents.csv"
+
+_GROUP = re.compile(r"recontact://accounts/(\d+)/projects/([^/]+)/target-groups/([^/]+)/")
 
 
 def _filled(template: str, group: TargetGroup, job_id: str = "") -> str:
@@ -40,3 +43,9 @@ def missing_uri(group: TargetGroup, job_id: str) -> str:
 def respondents_uri(group: TargetGroup) -> str:
     """Return where all stored RSIDs are read as CSV."""
     return _filled(RESPONDENTS, group)
+
+
+def group_in(uri: str) -> TargetGroup | None:
+    """Return the target group that a URI made here is about; None for any other URI."""
+    found = _GROUP.match(uri)
+    return found and TargetGroup(int(found[1]), found[2], found[3])
