@@ -20,13 +20,13 @@ SLOW = "10000"
 
 async def ask(wire: "Wire", number: int, method: str, params: Json, *, declares: bool) -> Json:
     """Send a request that declares the extension or does not, and return its whole answer."""
-    meta = {
+    meta: Json = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {
             "extensions": {"io.modelcontextprotocol/tasks": {}} if declares else {}
         },
     }
-    message = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": meta}}
+    message: Json = {"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, "_meta": meta}}
     await wire.write_line(json.dumps(message).encode())
     while (answer := await wire.read()).get("id") != number:
         pass

@@ -158,7 +158,7 @@ class FixtureWork:
         """See `Work.watched`."""
         del ctx
         job = self._jobs.get(task_id)
-        return job and job.uri
+        return None if job is None else job.uri
 
 
 def state_of(job: Job, *, first: bool = False) -> TaskState:
@@ -197,72 +197,85 @@ def conformance_server() -> MCPServer[None]:
         middleware=[TaskListening(work, work.bus)],
         log_level="WARNING",
     )
-    add_plain_tools(server, work)
-    add_asking_tools(server, work)
+    tools = FixtureTools(work)
+    for tool in (
+        tools.greet,
+        tools.slow_compute,
+        tools.failing_job,
+        tools.protocol_error_job,
+        tools.confirm_delete,
+        tools.multi_input,
+        tools.test_tool_with_task,
+    ):
+        server.add_tool(tool)
     return server
 
 
-def add_plain_tools(server: MCPServer[None], work: FixtureWork) -> None:
-    """Register what needs nobody: a tool without a job, and jobs that end well, badly, and not at all."""
+class FixtureTools:
+    """The tools, by the names that the suite calls them; each but the first starts a job."""
 
-    async def greet(name: str) -> str:
+    def __init__(self, work: FixtureWork) -> None:
+        self._work = work
+
+    async def greet(self, name: str) -> str:
+        """Start nothing."""
         return f"Hello, {name}!"
 
-    async def slow_compute(seconds: float, label: str = "") -> dict[str, str]:
+    async def slow_compute(self, seconds: float, label: str = "") -> dict[str, str]:
+        """Take so long."""
+
         async def run(_job: Job) -> str:
             await anyio.sleep(seconds)
             return f"{label} took {seconds} s"
 
-        return work.start(run)
+        return self._work.start(run)
 
-    async def failing_job(ctx: Context[None]) -> dict[str, str]:
+    async def failing_job(self, ctx: Context[None]) -> dict[str, str]:
+        """Fail as a tool does; there is no such job but as a task."""
         require_client_extension(ctx.request_context, TASKS)
 
         async def run(_job: Job) -> str:
             raise ValueError("it did not work")
 
-        return work.start(run)
+        return self._work.start(run)
 
-    async def protocol_error_job() -> dict[str, str]:
+    async def protocol_error_job(self) -> dict[str, str]:
+        """Fail as a request does."""
+
         async def run(_job: Job) -> str:
             raise MCPError(code=INTERNAL_ERROR, message="it broke")
 
-        return work.start(run)
+        return self._work.start(run)
 
-    for tool in (greet, slow_compute, failing_job, protocol_error_job):
-        server.add_tool(tool)
+    async def confirm_delete(self, filename: str) -> dict[str, str]:
+        """Ask one thing on the way."""
 
-
-def add_asking_tools(server: MCPServer[None], work: FixtureWork) -> None:
-    """Register what needs a person: jobs that ask on the way, and one that asks before it begins."""
-
-    async def confirm_delete(filename: str) -> dict[str, str]:
         async def run(job: Job) -> str:
             await job.ask("confirm")
             return f"{filename}: {job.answers['confirm']}"
 
-        return work.start(run)
+        return self._work.start(run)
 
-    async def multi_input() -> dict[str, str]:
+    async def multi_input(self) -> dict[str, str]:
+        """Ask two things at once."""
+
         async def run(job: Job) -> str:
             await job.ask("first", "second")
             return f"{job.answers}"
 
-        return work.start(run)
+        return self._work.start(run)
 
     async def test_tool_with_task(
-        ctx: Context[None], user: Annotated[ElicitationResult[UserName], Resolve(_user_name)]
+        self, ctx: Context[None], user: Annotated[ElicitationResult[UserName], Resolve(_user_name)]
     ) -> dict[str, str]:
+        """Ask before there is a job; there is none but as a task."""
         require_client_extension(ctx.request_context, TASKS)
         name = user.data.name if isinstance(user, AcceptedElicitation) else "nobody"
 
         async def run(_job: Job) -> str:
             return f"Hello, {name}!"
 
-        return work.start(run)
-
-    for tool in (confirm_delete, multi_input, test_tool_with_task):
-        server.add_tool(tool)
+        return self._work.start(run)
 
 
 if __name__ == "__main__":

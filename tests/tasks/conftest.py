@@ -10,9 +10,11 @@ from typing import Any, Literal
 import anyio
 import httpx
 import pytest
+from conformance_server import conformance_server
 from mcp import Client, MCPError
 from mcp.client.extension import ClaimContext, ClientExtension, NotificationBinding, ResultClaim, advertise
 from mcp.client.session import ClientRequestContext, ElicitationFnT
+from mcp.server.mcpserver import MCPServer
 from mcp_types import (
     CallToolResult,
     ElicitRequestParams,
@@ -90,6 +92,11 @@ class Heard:
         while len(self.told) < count:
             await self._more.wait()
 
+    async def until_over(self) -> None:
+        """Wait until an end was told."""
+        while not self.told or self.told[-1]["status"] == "working":
+            await self._more.wait()
+
 
 class SpeaksTasks(ClientExtension):
     """The client's side of the extension: it takes a task as it comes and follows it by hand."""
@@ -154,7 +161,7 @@ class Speaker:
 
     async def until_over(self, task: Json) -> Json:
         """Look until a task has ended."""
-        while (seen := await self.look(task))["status"] == "working":
+        while (seen := await self.look(task))["status"] == "working":  # noqa: ASYNC110 - the end is in a thread
             await anyio.sleep(0.005)
         return seen
 
@@ -241,26 +248,41 @@ def world(settings: Settings) -> World:
     return World(settings)
 
 
+@asynccontextmanager
+async def speaking_with(
+    server: MCPServer[Any],
+    *,
+    mode: str = "auto",
+    speaks: bool = True,
+    apps: bool = False,
+    answer: ElicitationFnT | None = None,
+) -> AsyncGenerator[Speaker]:
+    """Connect a client that speaks the extension, unless it is said not to."""
+    heard = Heard()
+    view = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
+    extensions = [SpeaksTasks(heard)] * speaks + [view] * apps
+    with anyio.fail_after(PATIENCE):
+        async with Client(server, mode=mode, extensions=extensions, elicitation_callback=answer) as client:
+            yield Speaker(client, heard)
+
+
 @pytest.fixture
 def speaking(world: World) -> Speaking:
-    """Connect a client that speaks the extension to a server of the world; overrides go to the settings."""
+    """Connect to a server of the world; words that are settings go to it, the others to the client."""
 
-    @asynccontextmanager
-    async def connection(
-        *,
-        mode: str = "auto",
-        speaks: bool = True,
-        apps: bool = False,
-        answer: ElicitationFnT | None = None,
-        **over: Any,
-    ) -> AsyncGenerator[Speaker]:
-        heard = Heard()
-        view = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
-        extensions = [SpeaksTasks(heard)] * speaks + [view] * apps
-        server = build_server(world.settings.model_copy(update=over), effects=world.effects)
-        with anyio.fail_after(PATIENCE):
-            async with Client(server, mode=mode, extensions=extensions, elicitation_callback=answer) as client:
-                yield Speaker(client, heard)
+    def connection(**words: Any) -> AbstractAsyncContextManager[Speaker]:
+        over = {word: words.pop(word) for word in [*words] if word in Settings.model_fields}
+        return speaking_with(build_server(world.settings.model_copy(update=over), effects=world.effects), **words)
+
+    return connection
+
+
+@pytest.fixture
+def speaking_to_fixture() -> Speaking:
+    """Connect to the server that the conformance suite is run against."""
+
+    def connection(**words: Any) -> AbstractAsyncContextManager[Speaker]:
+        return speaking_with(conformance_server(), **words)
 
     return connection
 

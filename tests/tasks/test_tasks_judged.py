@@ -73,7 +73,7 @@ def test_an_error_ends_a_task_only_where_it_is_how_the_job_ended(
     state: IntentState | None, error: RecontactError, status: str
 ) -> None:
     result = refused(error)
-    seen = judged(TASK, state and intent(state), result, now=NOW, pace=1.0)
+    seen = judged(TASK, None if state is None else intent(state), result, now=NOW, pace=1.0)
     assert (seen.status, seen.message) == (status, error.message)
     assert seen.result == (result if status == "completed" else None)
     assert seen.is_over is (status != "working")

@@ -49,10 +49,10 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SentMeanwhile]:
     await opened.aclose()
 
 
-def runtime(ledger: SqliteLedger, **policy: Any) -> Runtime:
+def runtime(ledger: SqliteLedger, *, read_only: bool = False) -> Runtime:
     """Return a runtime with a ledger and nothing else: no way down is needed to call a job off."""
-    allowed = {"read_only": False, "accounts": None, "projects": None, "target_groups": None, **policy}
-    rules = Rules(Policy(**allowed), None, None, (), False, 1.0, 600.0, 0, "")  # noqa: FBT003 - no local files
+    policy = Policy(read_only=read_only, accounts=None, projects=None, target_groups=None)
+    rules = Rules(policy, None, None, (), False, 1.0, 600.0, 0, "")  # noqa: FBT003 - no local files
     nothing = cast("Any", None)
     return Runtime(rules, nothing, ledger, nothing, Clock(now=lambda: NOW), str, "ann")
 
