@@ -200,6 +200,7 @@ def conformance_server() -> MCPServer[None]:
     tools = FixtureTools(work)
     for tool in (
         tools.greet,
+        tools.change_tools,
         tools.slow_compute,
         tools.failing_job,
         tools.protocol_error_job,
@@ -212,7 +213,7 @@ def conformance_server() -> MCPServer[None]:
 
 
 class FixtureTools:
-    """The tools, by the names that the suite calls them; each but the first starts a job."""
+    """The tools, by the names that the suite calls them; all but the first two start a job."""
 
     def __init__(self, work: FixtureWork) -> None:
         self._work = work
@@ -220,6 +221,10 @@ class FixtureTools:
     async def greet(self, name: str) -> str:
         """Start nothing."""
         return f"Hello, {name}!"
+
+    async def change_tools(self, ctx: Context[None]) -> None:
+        """Say that the list of tools has changed."""
+        await ctx.notify_tools_changed()
 
     async def slow_compute(self, seconds: float, label: str = "") -> dict[str, str]:
         """Take so long."""

@@ -79,6 +79,7 @@ class Heard:
     """What a client was told of tasks, and a way to wait for the next thing."""
 
     told: list[Json] = field(default_factory=list[Json])
+    others: list[Any] = field(default_factory=list[Any])
     _more: anyio.Event = field(default_factory=anyio.Event)
 
     async def hear(self, params: TaskTold) -> None:
@@ -86,6 +87,17 @@ class Heard:
         self.told.append(params.model_dump(by_alias=True, mode="json"))
         self._more.set()
         self._more = anyio.Event()
+
+    async def overhear(self, message: object) -> None:
+        """Take whatever else the server says."""
+        self.others.append(message)
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def until_also(self, count: int) -> None:
+        """Wait until so much else was said."""
+        while len(self.others) < count:
+            await self._more.wait()
 
     async def until(self, count: int) -> None:
         """Wait until so much was told."""
@@ -262,7 +274,13 @@ async def speaking_with(
     view = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
     extensions = [SpeaksTasks(heard)] * speaks + [view] * apps
     with anyio.fail_after(PATIENCE):
-        async with Client(server, mode=mode, extensions=extensions, elicitation_callback=answer) as client:
+        async with Client(
+            server,
+            mode=mode,
+            extensions=extensions,
+            elicitation_callback=answer,
+            message_handler=heard.overhear,
+        ) as client:
             yield Speaker(client, heard)
 
 

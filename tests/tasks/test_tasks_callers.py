@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
+# A thousand times as slow as Cint: a few IDs take minutes.
+SLOW = 1_000.0
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
 TASKS = "io.modelcontextprotocol/tasks"
 METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
@@ -50,9 +52,9 @@ async def codes(speaker: "Speaker", task_id: str) -> set[int]:
 async def test_a_client_that_does_not_declare_the_extension_gets_the_handle_and_may_not_ask_for_tasks(
     speaking: "Speaking", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
-    async with speaking(pace=1.0, speaks=False) as stranger:
+    async with speaking(pace=SLOW, speaks=False) as stranger:
         handle = await stranger.call("upload_recontacts", ids=identifiers(3))
         refusals = await codes(stranger, task["taskId"])
         error = (await stranger.refused("tasks/get", taskId=task["taskId"])).error
@@ -62,9 +64,9 @@ async def test_a_client_that_does_not_declare_the_extension_gets_the_handle_and_
 
 
 async def test_a_client_of_2025_never_sees_a_task(speaking: "Speaking", identifiers: Identifiers) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
-    async with speaking(pace=1.0, mode="legacy") as older:
+    async with speaking(pace=SLOW, mode="legacy") as older:
         greeted = older.client.session.initialize_result
         handle = await older.call("upload_recontacts", ids=identifiers(3))
         refusals = await codes(older, task["taskId"])
@@ -76,10 +78,10 @@ async def test_a_client_of_2025_never_sees_a_task(speaking: "Speaking", identifi
 
 
 async def test_where_tasks_are_switched_off_nobody_has_them(speaking: "Speaking", identifiers: Identifiers) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         discovered = await speaker.ask("server/discover")
-    async with speaking(pace=1.0, tasks=False) as speaker:
+    async with speaking(pace=SLOW, tasks=False) as speaker:
         handle = await speaker.call("upload_recontacts", ids=identifiers(3))
         refusals = await codes(speaker, task["taskId"])
         undiscovered = await speaker.ask("server/discover")
@@ -92,7 +94,7 @@ async def test_where_tasks_are_switched_off_nobody_has_them(speaking: "Speaking"
 async def test_a_client_that_shows_apps_keeps_the_handle_that_their_views_are_made_of(
     speaking: "Speaking", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0, apps=True) as speaker:
+    async with speaking(pace=SLOW, apps=True) as speaker:
         handle = await speaker.call("upload_recontacts", ids=identifiers(3))
     assert handle["structuredContent"]["kind"] == "upload"
 
@@ -100,7 +102,7 @@ async def test_a_client_that_shows_apps_keeps_the_handle_that_their_views_are_ma
 async def test_a_task_that_nobody_has_or_somebody_else_is_not_there(
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         mine = await speaker.start(ids=identifiers(3))
         theirs = Task(
             task_id=new_task_id(),
@@ -146,7 +148,7 @@ async def test_a_task_that_cannot_be_written_down_leaves_the_handle_for_the_job_
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
     world.opens = opened_full
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         handle = await speaker.call("upload_recontacts", ids=identifiers(3))
     assert (handle["structuredContent"]["kind"], handle["isError"], world.posts) == ("upload", False, 1)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
+# A thousand times as slow as Cint: a few IDs take minutes.
+SLOW = 1_000.0
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
 ACKNOWLEDGED = {"resultType": "complete"}
 
@@ -38,7 +40,7 @@ async def task_for(world: "World", job_id: str) -> "Json":
 async def test_a_job_that_was_not_sent_yet_is_stopped_and_nothing_is_sent(
     speaking: "Speaking", world: "World", planned: Callable[[], Awaitable[str]]
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         await speaker.call("get_recontact_overview")
         task = await task_for(world, await planned())
         waiting = await speaker.look(task)
@@ -58,7 +60,7 @@ async def test_a_job_that_was_not_sent_yet_is_stopped_and_nothing_is_sent(
 async def test_a_job_that_was_sent_goes_on_and_its_task_says_why(
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         world.pass_time(seconds=1)
         acknowledged = await speaker.ask("tasks/cancel", taskId=task["taskId"])
@@ -85,7 +87,7 @@ async def test_a_task_that_has_ended_stays_as_it_ended(speaking: "Speaking", ide
 async def test_a_server_that_may_change_nothing_stops_nothing(
     speaking: "Speaking", world: "World", planned: Callable[[], Awaitable[str]]
 ) -> None:
-    async with speaking(pace=1.0, read_only=True) as speaker:
+    async with speaking(pace=SLOW, read_only=True) as speaker:
         await speaker.call("get_recontact_overview")
         task = await task_for(world, await planned())
         acknowledged = await speaker.ask("tasks/cancel", taskId=task["taskId"])

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 from recontact_mcp.tasks.jobs import new_task_id
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
+# A thousand times as slow as Cint: a few IDs take minutes.
+SLOW = 1_000.0
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
@@ -27,7 +28,7 @@ def bare(told: "Json") -> "Json":
 async def test_a_client_that_listens_hears_how_a_task_stands_and_when_it_ends(
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         async with speaker.listening(taskIds=[task["taskId"]]):
             await speaker.heard.until(1)
@@ -57,7 +58,7 @@ async def test_a_client_that_listens_after_the_end_hears_of_it_at_once(
 async def test_a_client_that_listens_hears_that_a_task_cannot_be_stopped(
     speaking: "Speaking", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         async with speaker.listening(taskIds=[task["taskId"]]):
             await speaker.heard.until(1)
@@ -68,7 +69,7 @@ async def test_a_client_that_listens_hears_that_a_task_cannot_be_stopped(
 
 
 async def test_of_a_task_that_is_not_there_nothing_is_told(speaking: "Speaking", identifiers: Identifiers) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         wanted = [new_task_id(), 7, task["taskId"]]
         async with speaker.listening(taskIds=wanted):
@@ -77,7 +78,7 @@ async def test_of_a_task_that_is_not_there_nothing_is_told(speaking: "Speaking",
 
 
 async def test_only_so_many_tasks_are_told_on_one_stream(speaking: "Speaking", identifiers: Identifiers) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
         others = [new_task_id() for _ in range(TASKS_HEARD_MAX)]
         async with (
@@ -110,14 +111,33 @@ async def test_what_is_malformed_is_refused_as_ever(speaking: "Speaking", filter
     assert error.error.code == INVALID_PARAMS
 
 
-async def test_resources_are_told_on_the_same_stream(
+async def test_resources_are_told_on_the_same_stream_whose_acknowledgement_names_both(
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
-    async with speaking(pace=1.0) as speaker:
+    async with speaking(pace=SLOW) as speaker:
         task = await speaker.start(ids=identifiers(3))
-        handle = await speaker.call("get_upload_job", job_id=task["statusMessage"].split(" job ")[1].split(":")[0])
-        uri = handle["structuredContent"]["resource_uri"]
-        async with speaker.client.listen(resource_subscriptions=[uri]) as stream:
+        job_id = task["statusMessage"].partition(" job ")[2].partition(":")[0]
+        uri = (await speaker.call("get_upload_job", job_id=job_id))["structuredContent"]["resource_uri"]
+        stranger = new_task_id()
+        async with speaker.listening(taskIds=[stranger, task["taskId"]], resourceSubscriptions=[uri]):
+            await speaker.heard.until(1)
             world.pass_time(hours=1)
-            event = await anext(aiter(stream))
-    assert event == ResourceUpdated(uri=uri)
+            await speaker.heard.until_over()
+            await speaker.heard.until_also(2)
+    acknowledged, changed = speaker.heard.others[:2]
+    agreed = acknowledged.params.notifications.model_dump(by_alias=True, exclude_none=True)
+    assert agreed == {"taskIds": [task["taskId"]], "resourceSubscriptions": [uri]}
+    assert (changed.method, str(changed.params.uri)) == ("notifications/resources/updated", uri)
+
+
+async def test_what_else_changes_is_no_change_of_a_task(speaking_to_fixture: "Speaking") -> None:
+    async with speaking_to_fixture() as speaker:
+        task = (
+            await speaker.client.session.call_tool("slow_compute", {"seconds": 3_600}, allow_claimed=True)
+        ).model_dump()
+        async with speaker.listening(taskIds=[task["taskId"]], toolsListChanged=True):
+            await speaker.heard.until(1)
+            await speaker.client.call_tool("change_tools")
+            await speaker.heard.until_also(2)
+    assert speaker.heard.others[1].method == "notifications/tools/list_changed"
+    assert len(speaker.heard.told) == 1

@@ -110,7 +110,8 @@ class JobTasks:
 
 def started_by(tool: str, result: CallToolResult) -> dict[str, Any] | None:
     """Return the handle in the answer of a tool that starts jobs; None in the answer of any other, or in a refusal."""
-    if result.is_error or OPERATIONS[tool].read_only:
+    operation = OPERATIONS.get(tool)
+    if result.is_error or operation is None or operation.read_only:
         return None
     handle: dict[str, Any] = result.structured_content or {}
     return handle if handle.get("kind") in _KINDS and handle.keys() >= {"job_id", "resource_uri"} else None

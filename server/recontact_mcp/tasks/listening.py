@@ -1,5 +1,6 @@
 """Telling of tasks on a `subscriptions/listen` stream that asks for it, beside what the SDK tells there."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -8,7 +9,6 @@ import anyio
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import require_client_extension
 from mcp.server.subscriptions import SubscriptionBus
-from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY, ResourceUpdated, ServerEvent
 from mcp_types import (
     Notification,
@@ -23,6 +23,8 @@ from recontact_mcp.tasks.wire import NOTIFICATION, TASKS, Asking, Work
 
 if TYPE_CHECKING:
     from mcp.server.session import ServerSession
+
+logger = logging.getLogger(__name__)
 
 LISTEN: Final = "subscriptions/listen"
 TASKS_HEARD_MAX: Final = 100  # ours: more than anybody follows at once, and each costs a look when it changes
@@ -113,7 +115,8 @@ class _Stream:
     async def _tell_of(self, task_id: str) -> None:
         try:
             state = await self.work.state(self.ctx, task_id)
-        except MCPError:  # who looks is told why
+        except Exception as fault:  # noqa: BLE001 - the stream goes on, and who looks is told why
+            logger.warning("A task cannot be told: %s", type(fault).__name__)
             return
         if state is None:
             return
@@ -126,26 +129,22 @@ class _Stream:
 
 async def _served(stream: _Stream, ctx: Asking, call_next: CallNext) -> HandlerResult:
     """Let the SDK serve the stream while tasks are told on it; what it refuses is raised as it was."""
-    result: HandlerResult = None
-    refusal: Exception | None = None
+    refusal: Exception = AssertionError("what the SDK answers is returned, and what it raises is kept")
     async with anyio.create_task_group() as telling:
         telling.start_soon(stream.tell)
         try:
-            result = await call_next(ctx)
+            return await call_next(ctx)
         except Exception as error:  # noqa: BLE001 - a group would wrap it
             refusal = error
-        telling.cancel_scope.cancel()
-    if refusal is not None:
-        raise refusal
-    return result
+        finally:
+            telling.cancel_scope.cancel()
+    raise refusal
 
 
 def _wanted(ctx: Asking) -> list[str]:
     """Return the tasks that a request to listen names; what is malformed besides, the SDK refuses."""
     asked: Any = (ctx.params or {}).get("notifications")
     named: Any = cast("dict[str, object]", asked).get("taskIds") if isinstance(asked, dict) else None
-    return (
-        [task_id for task_id in cast("list[object]", named) if isinstance(task_id, str)]
-        if isinstance(named, list)
-        else []
-    )
+    if not isinstance(named, list):
+        return []
+    return [task_id for task_id in cast("list[object]", named) if isinstance(task_id, str)]
