@@ -15,7 +15,8 @@ from recontact_tools.ledger.tasks import SqliteTasks
 from recontact_tools.models import JobKind, TargetGroup
 
 if TYPE_CHECKING:
-    from tests.tasks.conftest import Json, Speaker, Speaking, World
+    from task_speaker import Json, Speaker
+    from tests.tasks.conftest import Speaking, World
 
 pytestmark = pytest.mark.anyio
 

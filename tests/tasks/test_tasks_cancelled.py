@@ -10,7 +10,8 @@ from recontact_tools.ledger import Task
 from recontact_tools.models import JobKind, TargetGroup
 
 if TYPE_CHECKING:
-    from tests.tasks.conftest import Json, Speaking, World
+    from task_speaker import Json
+    from tests.tasks.conftest import Speaking, World
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,8 @@ from mcp_types import (
 )
 
 if TYPE_CHECKING:
-    from tests.tasks.conftest import Json, Speaker, Speaking
+    from task_speaker import Json, Speaker
+    from tests.tasks.conftest import Speaking
 
 pytestmark = pytest.mark.anyio
 

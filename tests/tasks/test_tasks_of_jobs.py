@@ -11,7 +11,8 @@ from mcp_types import ElicitResult
 from recontact_mcp.tasks.jobs import LIFETIME, new_task_id
 
 if TYPE_CHECKING:
-    from tests.tasks.conftest import Json, Speaker, Speaking, World
+    from task_speaker import Json, Speaker
+    from tests.tasks.conftest import Speaking, World
 
 pytestmark = pytest.mark.anyio
 

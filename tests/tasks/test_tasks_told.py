@@ -10,7 +10,8 @@ from recontact_mcp.tasks.jobs import new_task_id
 from recontact_mcp.tasks.listening import TASKS_HEARD_MAX
 
 if TYPE_CHECKING:
-    from tests.tasks.conftest import Json, Speaking, World
+    from task_speaker import Json
+    from tests.tasks.conftest import Speaking, World
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mcp.server.apps import client_supports_apps
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import Extension, MethodBinding, require_client_extension
 from mcp.shared.exceptions import MCPError
@@ -68,7 +67,12 @@ def takes_tasks(ctx: Asking) -> bool:
     """Whether a task may be the answer to this request, by what its caller declared with it."""
     capabilities = ctx.session.client_capabilities
     declared = (capabilities.extensions if capabilities else None) or {}
-    return ctx.protocol_version in VERSIONS and TASKS in declared and not client_supports_apps(ctx)
+    if ctx.protocol_version not in VERSIONS or TASKS not in declared:
+        return False
+    # Imported here: few clients come this far.
+    from mcp.server.apps import client_supports_apps  # noqa: PLC0415 (the reason is the line above)
+
+    return not client_supports_apps(ctx)
 
 
 def check_caller(ctx: Asking, task_id: str) -> None:

@@ -14,7 +14,6 @@ from recontact_mcp.boundary import OPERATIONS, unreadable
 from recontact_mcp.opening import Opening
 from recontact_mcp.tasks.judging import judged, running
 from recontact_mcp.tasks.wire import Asking, TaskState
-from recontact_tools.cancelling import cancel_job
 from recontact_tools.errors import RecontactError
 from recontact_tools.handles import GETTER
 from recontact_tools.ledger import IntentState, LedgerFault, Task
@@ -140,6 +139,9 @@ async def _own(runtime: Runtime, task_id: str) -> Task | None:
 
 
 async def _stop(runtime: Runtime, task: Task) -> str:
+    # Imported here: hardly any client asks for it.
+    from recontact_tools.cancelling import cancel_job  # noqa: PLC0415 (the reason is the line above)
+
     try:
         return (await cancel_job(runtime, task.group, task.job_id)).explanation
     except RecontactError as refusal:

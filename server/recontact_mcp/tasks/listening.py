@@ -33,11 +33,13 @@ TASKS_HEARD_MAX: Final = 100  # ours: more than anybody follows at once, and eac
 class TaskChangedParams(NotificationParams):
     """A task as `tasks/get` would answer it, and the stream it is told on."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class TaskChanged(Notification[TaskChangedParams, str]):
     """Says that a task has changed."""
+
+    model_config = ConfigDict(defer_build=True)
 
     method: str = NOTIFICATION
 
