@@ -4,11 +4,12 @@ import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any, cast
 
 from mcp.server.caching import CacheHint
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
@@ -17,6 +18,8 @@ from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.prompts import add_prompts
 from recontact_mcp.resources import add_resources
 from recontact_mcp.settings import Settings
+from recontact_mcp.tasks import JobTasks, TaskListening, Tasks
+from recontact_mcp.tasks.wire import Asking
 from recontact_tools.catalog import CATALOG
 
 NAME = "recontact-mcp"
@@ -45,6 +48,11 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
         async with opening.running():
             yield opening
 
+    async def job_tool(ctx: Asking, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        context = Context(request_context=ctx, mcp_server=server)
+        return cast("CallToolResult", await server.call_tool(name, arguments, context))  # reading asks nobody
+
+    tasks = JobTasks(opening, bus, job_tool)
     server = RecontactServer(
         NAME,
         title="Recontacts",
@@ -58,6 +66,8 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
             "resources/templates/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
         },
         log_level=settings.log_level,
+        extensions=[Tasks(tasks)] if settings.tasks else None,
+        middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
     )
     server.asking_seconds = settings.confirm_seconds
     _add_tools(server)

@@ -27,6 +27,7 @@ TESTS = {
     "test_a_question_that_a_legacy_client_drops_times_out_and_a_late_answer_does_nothing",
     ErrorCode.PLAN_NOT_VALID: "consent: test_a_plan_that_expires_before_the_answer_removes_nothing",
     ErrorCode.PLAN_DRIFTED: "consent: test_a_count_that_changes_between_question_and_answer_removes_nothing",
+    ErrorCode.CANCELLED: "cancelled: test_a_job_that_was_called_off_says_that_nothing_was_changed",
     ErrorCode.UNREACHABLE: "api_errors: test_without_a_connection_nothing_was_changed",
     ErrorCode.UNAVAILABLE: "api_errors: test_a_read_that_the_api_does_not_answer_changed_nothing",
     ErrorCode.REFUSED: "api_errors: test_a_request_that_the_api_finds_wrong_is_refused",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from recontact_tools.models import TargetGroup
     from recontact_tools.runtime import Runtime
 
+_GOES_ON_UPSTREAM = "it runs at Cint, whose API cannot cancel a job: it goes on to its end."
+
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
@@ -39,11 +41,7 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         intent = await runtime.ledger.find_job(kind, job_id, group)
         if intent is not None:
             return await _cancel_intent(runtime, intent)
-    return Cancelled(
-        stopped=False,
-        explanation="This job was not started here, so it runs at the API or has ended there: the API has no way to "
-        "cancel a job.",
-    )
+    return Cancelled(stopped=False, explanation=f"It was not started here: if it has not ended, {_GOES_ON_UPSTREAM}")
 
 
 async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
@@ -53,20 +51,19 @@ async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
             explanation="This job is a part of a replacement: cancel the replacement, by its own job_id.",
         )
     if await runtime.ledger.withdraw(intent.intent_id, cancelled().as_dict(), now=runtime.clock.now()):
-        return Cancelled(stopped=True, explanation="It was stopped before anything was sent; nothing was changed.")
+        return Cancelled(stopped=True, explanation=cancelled().message)
     current = await runtime.ledger.get(intent.intent_id) or intent
     return Cancelled(stopped=False, explanation=_too_late(current))
 
 
 def _too_late(intent: Intent) -> str:
     if intent.state is IntentState.SENDING:
-        return "It was just being sent, so it may run at the API: the API has no way to cancel a job."
+        return f"It was just being sent: if it arrived, {_GOES_ON_UPSTREAM}"
     if intent.state is IntentState.STARTED:
-        return (
-            "It runs at the API, which has no way to cancel a job; it goes on until it ends. "
-            f"{GETTER[intent.kind]} follows it."
-        )
-    return "There is nothing left to cancel: it has ended."
+        return f"The job was sent: {_GOES_ON_UPSTREAM} {GETTER[intent.kind]} follows it."
+    if intent.state is IntentState.UNKNOWN:
+        return f"Nobody knows what became of it: if it arrived, {_GOES_ON_UPSTREAM}"
+    return "The job has ended already; there was nothing left to stop."
 
 
 async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Cancelled:
@@ -82,14 +79,14 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
         )
     current = await replacements.get(replacement.replacement_id) or replacement
     if current.has_ended:
-        return Cancelled(stopped=False, explanation="There is nothing left to cancel: it has ended.")
+        return Cancelled(stopped=False, explanation="It has ended already; there was nothing left to stop.")
     return Cancelled(stopped=False, explanation=_GOES_ON[current.stage])
 
 
 _GOES_ON = {
-    Stage.REMOVING: "The removal runs at the API, which has no way to cancel a job. Call again once the new list is "
-    "to be uploaded, and the old one is put back instead; or let it end.",
-    Stage.UPLOADING: "The upload of the new list runs at the API, which has no way to cancel a job. Once it has ended, "
+    Stage.REMOVING: "The removal runs at Cint, whose API cannot cancel a job. Call again before the new list is uploaded, "
+    "and the old one is put back instead; or let it end.",
+    Stage.UPLOADING: "The upload of the new list runs at Cint, whose API cannot cancel a job. Once it has ended, "
     "replace_recontacts or restore_recontacts can bring another list back.",
     Stage.VERIFYING: "The new list is stored already and is only being read.",
     Stage.RESTORING: "The old list is being put back; stopping that would leave neither list.",

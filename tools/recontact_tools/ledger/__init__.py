@@ -29,6 +29,7 @@ from recontact_tools.ledger.states import (
     Stage,
     can_follow,
 )
+from recontact_tools.ledger.task_interface import Task, Tasks
 
 __all__ = [
     "ACTIVE_STATES",
@@ -58,6 +59,8 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "Stage",
+    "Task",
+    "Tasks",
     "UnknownIntent",
     "can_follow",
 ]

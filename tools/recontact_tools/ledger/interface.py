@@ -8,6 +8,7 @@ from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.replacements import Replacements
 from recontact_tools.ledger.snapshots import Snapshots
 from recontact_tools.ledger.states import SettledBy
+from recontact_tools.ledger.task_interface import Tasks
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -26,6 +27,11 @@ class Ledger(Protocol):
     @property
     def replacements(self) -> Replacements:
         """The replacements of one list by another."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """The names that clients of the Tasks extension have for jobs."""
         ...
 
     async def digest(self, *parts: bytes) -> str:

@@ -149,6 +149,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE idempotency_key IS NOT NULL AND stage <> 'refused'
         """,
     ),
+    # Tasks: names of jobs for the clients of one principal. They hold nothing of a job, which is looked at each time.
+    (
+        """
+        CREATE TABLE tasks (
+            task_id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            account_id INTEGER NOT NULL,
+            project_id TEXT NOT NULL,
+            target_group_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            expires_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            note TEXT
+        )
+        """,
+        """
+        CREATE UNIQUE INDEX one_task_per_job
+        ON tasks (job_id, kind, target_group_id, project_id, account_id, principal)
+        """,
+        "CREATE INDEX tasks_by_expiry ON tasks (expires_at)",
+    ),
 )
 
 

@@ -8,9 +8,10 @@ from recontact_tools.errors import Detail
 from recontact_tools.ledger import intents, known, plans, repeats
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
-from recontact_tools.ledger.replacements import Replacements, SqliteReplacements
-from recontact_tools.ledger.snapshots import Snapshots, SqliteSnapshots
+from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
+from recontact_tools.ledger.sqlite_snapshots import SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
+from recontact_tools.ledger.tasks import SqliteTasks
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -19,8 +20,9 @@ class SqliteLedger:
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
-        self.snapshots: Snapshots = SqliteSnapshots(file)
-        self.replacements: Replacements = SqliteReplacements(file)
+        self.snapshots = SqliteSnapshots(file)
+        self.replacements = SqliteReplacements(file)
+        self.tasks = SqliteTasks(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
