@@ -84,8 +84,8 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
 
 
 _GOES_ON = {
-    Stage.REMOVING: "The removal runs at Cint, whose API cannot cancel a job. Call again before the new list is uploaded, "
-    "and the old one is put back instead; or let it end.",
+    Stage.REMOVING: "The removal runs at Cint, whose API cannot cancel a job. Call again once it has ended, before the "
+    "new list is uploaded, and the old one is put back instead.",
     Stage.UPLOADING: "The upload of the new list runs at Cint, whose API cannot cancel a job. Once it has ended, "
     "replace_recontacts or restore_recontacts can bring another list back.",
     Stage.VERIFYING: "The new list is stored already and is only being read.",
