@@ -19,6 +19,7 @@ from recontact_tools.errors import (
 from recontact_tools.guardrails import check_count
 from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.ledger.entries import Event, about_intent
 from recontact_tools.models import IdType, Job, JobKind
 from recontact_tools.policy import check_write
 from recontact_tools.rates import rate_of
@@ -77,6 +78,7 @@ async def send(desk: Desk, intent_id: str) -> Sent:
         try:
             job_id = await _post(desk, intent)
         except OutcomeUnknown:
+            await desk.ledger.audit.record(about_intent(intent, Event.REQUEST_UNANSWERED, desk.clock.now()))
             return Sent.LOST
         except RecontactError as refusal:
             await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())

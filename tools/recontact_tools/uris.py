@@ -11,6 +11,8 @@ UPLOAD_FILE = TEMPLATE + "upload-jobs/{job_id}/file"
 MISSING = TEMPLATE + "upload-jobs/{job_id}/missing.csv"
 REMOVAL_JOB = TEMPLATE + "removal-jobs/{job_id}"
 RESPONDENTS = TEMPLATE + "respondents.csv"
+AUDIT = TEMPLATE + "audit"
+WHOLE_AUDIT = "recontact://audit"
 
 
 def _filled(template: str, group: TargetGroup, job_id: str = "") -> str:
@@ -40,3 +42,8 @@ def missing_uri(group: TargetGroup, job_id: str) -> str:
 def respondents_uri(group: TargetGroup) -> str:
     """Return where all stored RSIDs are read as CSV."""
     return _filled(RESPONDENTS, group)
+
+
+def audit_uri(group: TargetGroup) -> str:
+    """Return where the newest entries of the audit trail about one target group are read."""
+    return _filled(AUDIT, group)
