@@ -59,7 +59,7 @@ class MortalLedger:
 
         async def call(*args: Any, **named: Any) -> Any:
             await self._fuse.reach()
-            result = await method(*args, **named)
+            result: Any = await cast("Awaitable[Any]", method(*args, **named))
             await self._fuse.reach()
             return result
 

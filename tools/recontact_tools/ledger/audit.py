@@ -61,8 +61,8 @@ def append(connection: sqlite3.Connection, entry: Entry) -> None:
 
 
 def canonical(value: Mapping[str, Any]) -> str:
-    """Write JSON in the one way that hashes are taken of; what is no JSON, as only a forger writes, by its name."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
+    """Write JSON in the one way that hashes are taken of; bytes, as a forger may write, look like nothing of ours."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=lambda raw: [repr(raw)])
 
 
 def hash_of(fields: Mapping[str, Any]) -> str:
