@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 
 
 async def record_failure(
-    error: RecontactError, name: str, arguments: Mapping[str, Any], context: Context[Opening, Any] | None
+    error: RecontactError, name: str, arguments: Mapping[str, Any], context: Context[Opening, Any]
 ) -> None:
     """Record that a call of the tool *name*, which can change something, ended with *error*.
 
     A caller who goes away does not keep it from being recorded. Where nothing can be recorded, nothing can have
     been changed, and the log says so: every change is written with its entry, or not at all.
     """
-    if context is None:
-        return
     from recontact_mcp.data_directory import anticipating_faults
 
     with anyio.CancelScope(shield=True), suppress(Unreachable), anticipating_faults():

@@ -88,7 +88,7 @@ class RecontactServer(MCPServer[Opening]):
             error = await explained_call(translated(name, failure), name, arguments, context)
         else:
             error = _unfinished(name, "took too long", ErrorCode.UNAVAILABLE)
-        if not OPERATIONS[name].read_only:
+        if context is not None and not OPERATIONS[name].read_only:
             await record_failure(error, name, arguments, context)
         return refused(error)
 

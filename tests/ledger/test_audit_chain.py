@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import pytest
@@ -215,6 +216,18 @@ def test_a_forged_detail_is_found_and_shown_all_the_same(detail: object) -> None
         assert audit.verify(connection).broken_at == 2
         [shown] = audit.before(connection, None, Wanted(), 1)
         assert shown.detail in ({"unreadable": True}, {"pages": 1})
+
+
+def test_a_read_that_breaks_off_is_no_break_in_the_chain() -> None:
+    with in_memory() as connection:
+        written(connection, 400)
+        steps = count()
+        # Some thousand steps of SQLite's machine: after the first of the entries, long before the last.
+        connection.set_progress_handler(lambda: int(next(steps) > 20), 100)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            audit.verify(connection)
+        connection.set_progress_handler(None, 0)
+        assert audit.verify(connection).holds
 
 
 def test_a_trail_whose_table_is_gone_is_a_fault_and_no_empty_trail() -> None:
