@@ -2,7 +2,9 @@
 
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,11 +14,13 @@ from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from recontact_mcp.app import build_server
-from recontact_mcp.opening import Effects
+from recontact_mcp.opening import LEDGER_FILE, Effects
 from recontact_mcp.settings import Settings
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris
+from recontact_tools.ledger.entries import Event, about
+from recontact_tools.ledger.sqlite import SqliteLedger
 from recontact_tools.models import TargetGroup
 
 if TYPE_CHECKING:
@@ -285,6 +289,34 @@ async def test_the_trail_of_one_target_group_leaves_the_others_out(
         everywhere = await entries(client)
     assert [entry["event"] for entry in here] == UPLOADED
     assert len(everywhere) == len(UPLOADED) + 1
+
+
+async def test_what_others_did_counts_in_the_chain_and_is_not_shown(
+    era: str, connect: "Connect", effects: Effects, refused: "Call", settings: Settings, api: "Api"
+) -> None:
+    async with connect(era, effects=effects) as client:
+        await refused(client, "upload_recontacts")
+        ledger = SqliteLedger.open(settings.home / LEDGER_FILE)
+        theirs = about(GROUP, Event.SNAPSHOT_DELETED, "snapshot", at=api.moment[0], principal="somebody else")
+        await ledger.audit.record(theirs)
+        await ledger.aclose()
+        shown = [await trail(client), await trail(client, uris.audit_uri(GROUP))]
+    assert [[entry["principal"] for entry in answer["entries"]] for answer in shown] == [["local"]] * 2
+    assert [(answer["count"], answer["verified"]) for answer in shown] == [(2, True)] * 2
+
+
+async def test_a_trail_that_was_tampered_with_says_so(
+    era: str, connect: "Connect", effects: Effects, refused: "Call", settings: Settings
+) -> None:
+    async with connect(era, effects=effects) as client:
+        for _ in range(3):
+            await refused(client, "upload_recontacts")
+        with closing(sqlite3.connect(settings.home / LEDGER_FILE, isolation_level=None)) as connection:
+            connection.execute("DROP TRIGGER audit_is_never_changed")
+            connection.execute("UPDATE audit SET principal = 'bob' WHERE seq = 2")
+        shown = await trail(client)
+    assert (shown["verified"], shown["broken_at"], shown["count"]) == (False, 2, 1)
+    assert [entry["seq"] for entry in shown["entries"]] == [3, 1]
 
 
 async def test_a_refusal_is_answered_also_where_it_cannot_be_recorded(
