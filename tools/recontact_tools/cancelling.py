@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recontact_tools.handles import GETTER
 from recontact_tools.ledger import IntentState, Stage
+from recontact_tools.ledger.entries import Event, about
 from recontact_tools.models import JobKind
 from recontact_tools.policy import check_write
 from recontact_tools.snapshotting import cancelled
@@ -21,10 +22,11 @@ _GOES_ON_UPSTREAM = "it runs at Cint, whose API cannot cancel a job: it goes on 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Whether work was stopped, and what is true now."""
+    """Whether work was stopped, and what is true now; *is_known* is whether it was started here."""
 
     stopped: bool
     explanation: str
+    is_known: bool = True
 
 
 async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
@@ -34,6 +36,14 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         NotAllowed: The policy does not let this target group be changed.
     """
     check_write(runtime.rules.policy, group)
+    outcome = await _cancelled(runtime, group, job_id)
+    event = Event.CANCELLATION_DONE if outcome.stopped else Event.CANCELLATION_REFUSED
+    entry = about(group, event, "cancellation", at=runtime.clock.now(), principal=runtime.principal)
+    await runtime.ledger.audit.record(replace(entry, job_id=job_id if outcome.is_known else None))
+    return outcome
+
+
+async def _cancelled(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
     replacement = await runtime.ledger.replacements.get(job_id)
     if replacement is not None and replacement.group == group:
         return await _cancel_replacement(runtime, replacement)
@@ -41,7 +51,8 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         intent = await runtime.ledger.find_job(kind, job_id, group)
         if intent is not None:
             return await _cancel_intent(runtime, intent)
-    return Cancelled(stopped=False, explanation=f"It was not started here: if it has not ended, {_GOES_ON_UPSTREAM}")
+    not_here = f"It was not started here: if it has not ended, {_GOES_ON_UPSTREAM}"
+    return Cancelled(stopped=False, explanation=not_here, is_known=False)
 
 
 async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:

@@ -19,6 +19,7 @@ from recontact_tools.errors import (
 from recontact_tools.guardrails import check_count
 from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.ledger.entries import Event, about_intent
 from recontact_tools.models import IdType, Job, JobKind
 from recontact_tools.policy import check_write
 from recontact_tools.proving import prove
@@ -70,7 +71,8 @@ async def send(desk: Desk, intent_id: str) -> Sent:
     The ledger lets exactly one caller pass from planned to sending, and only that one posts: a process
     that dies afterwards leaves an answer to look for, never a reason to post again.
     """
-    intent = await recorded(desk, intent_id)
+    async with desk.at_work():
+        intent = await recorded(desk, intent_id)
     objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
     async with desk.at_work():
         if objection is not None:
@@ -80,6 +82,7 @@ async def send(desk: Desk, intent_id: str) -> Sent:
         try:
             job_id = await _post(desk, intent)
         except OutcomeUnknown:
+            await desk.ledger.audit.record(about_intent(intent, Event.REQUEST_UNANSWERED, desk.clock.now()))
             return Sent.LOST
         except RecontactError as refusal:
             await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())

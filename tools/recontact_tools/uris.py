@@ -19,6 +19,10 @@ SNAPSHOT = TEMPLATE + "snapshots/{snapshot_id}.csv"
 _GROUP = re.compile(r"recontact://accounts/(\d+)/projects/([^/]+)/target-groups/([^/]+)/")
 
 
+AUDIT = TEMPLATE + "audit"
+WHOLE_AUDIT = "recontact://audit"
+
+
 def _filled(template: str, group: TargetGroup, **ids: str) -> str:
     return template.format(
         account_id=group.account_id,
@@ -67,3 +71,8 @@ def group_in(uri: str) -> TargetGroup | None:
     """Return the target group that a URI made here is about; None for any other URI."""
     found = _GROUP.match(uri)
     return found and TargetGroup(int(found[1]), found[2], found[3])
+
+
+def audit_uri(group: TargetGroup) -> str:
+    """Return where the newest entries of the audit trail about one target group are read."""
+    return _filled(AUDIT, group)

@@ -7,6 +7,44 @@ import sqlite3
 
 from recontact_tools.ledger.faults import LedgerUnavailable
 
+# Append-only by the database's own rules: an entry is neither changed nor deleted (a REPLACE, which fires no trigger
+# for what it deletes, has no number to take), and takes the next number and the hash of the entry before it.
+_AUDIT = (
+    """
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        event TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        account_id INTEGER,
+        project_id TEXT,
+        target_group_id TEXT,
+        intent_id TEXT,
+        plan_id TEXT,
+        job_id TEXT,
+        detail TEXT NOT NULL,
+        previous TEXT NOT NULL,
+        hash TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX audit_by_group ON audit (target_group_id)",
+    """
+    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_is_a_chain BEFORE INSERT ON audit
+    WHEN NEW.seq IS NOT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0) + 1
+    OR NEW.previous IS NOT coalesce((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), printf('%064d', 0))
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+)
+
 # Never edit a version that was released: append one. `position` decides the order of rows written within
 # one microsecond. The trigger, not our code, keeps respondent ids out of every settled intent.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -172,12 +210,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX tasks_by_expiry ON tasks (expires_at)",
     ),
+    _AUDIT,
 )
+AUDITED_SINCE = MIGRATIONS.index(_AUDIT) + 1
+"""The first version of the schema with an audit trail."""
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
     """Return how many migrations the file has had."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def check_version(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> int:
+    """Return how many migrations the file has had, all of them known here.
+
+    Raises:
+        LedgerUnavailable: a newer version of the product wrote the file.
+    """
+    version = schema_version(connection)
+    if version > len(migrations):
+        raise LedgerUnavailable("a newer version of recontact-mcp wrote this ledger; upgrade to use it")
     return version
 
 
@@ -192,9 +245,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], .
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         # Asked again under the write lock: another process may have migrated while we waited for it.
-        version = schema_version(connection)
-        if version > len(migrations):
-            raise LedgerUnavailable("a newer version of recontact-mcp wrote this ledger; upgrade to use it")
+        version = check_version(connection, migrations)
         for script in migrations[version:]:
             for statement in script:
                 connection.execute(statement)

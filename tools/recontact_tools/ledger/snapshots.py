@@ -81,7 +81,7 @@ class Snapshots(Protocol):
         """Return the snapshots taken before removals, the latest first."""
         ...
 
-    async def delete(self, snapshot_id: str) -> bool:
+    async def delete(self, snapshot_id: str, *, now: datetime) -> bool:
         """Delete a list and every trace of its pieces; False if there is none."""
         ...
 

@@ -4,8 +4,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from recontact_tools.errors import Detail
+from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intents, known, plans, repeats
+from recontact_tools.ledger.audit import SqliteAudit
+from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
@@ -23,6 +25,7 @@ class SqliteLedger:
         self.snapshots = SqliteSnapshots(file)
         self.replacements = SqliteReplacements(file)
         self.tasks = SqliteTasks(file)
+        self.audit = SqliteAudit(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -62,9 +65,11 @@ class SqliteLedger:
             lambda connection: intents.withdraw(connection, intent_id, error, now), scrubs=True
         )
 
-    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime) -> None:
+    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime, found: bool = False) -> None:
         """See `Ledger.mark_started`."""
-        await self._file.write(lambda connection: intents.start(connection, intent_id, job_id, now), scrubs=True)
+        await self._file.write(
+            lambda connection: intents.start(connection, intent_id, job_id, now, found=found), scrubs=True
+        )
 
     async def note_job(self, intent_id: str, job: Job, *, now: datetime) -> bool:
         """See `Ledger.note_job`."""
@@ -83,9 +88,9 @@ class SqliteLedger:
         """See `Ledger.note_stored_after`."""
         await self._file.write(lambda connection: intents.note_stored_after(connection, intent_id, count))
 
-    async def note_proof(self, intent_id: str, proof: Proof) -> None:
+    async def note_proof(self, intent_id: str, proof: Proof, *, now: datetime) -> None:
         """See `Ledger.note_proof`."""
-        await self._file.write(lambda connection: intents.note_proof(connection, intent_id, proof))
+        await self._file.write(lambda connection: intents.note_proof(connection, intent_id, proof, now))
 
     async def mark_refused(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> None:
         """See `Ledger.mark_refused`."""
@@ -126,13 +131,15 @@ class SqliteLedger:
         """See `Ledger.open_plan`."""
         return self._file.read(lambda connection: plans.usable(connection, principal, group, now))
 
-    async def spend_plan(self, plan_id: str, *, principal: str, now: datetime) -> bool:
+    async def spend_plan(
+        self, plan_id: str, *, principal: str, now: datetime, evidence: Evidence = Evidence.CLIENT_ELICITED
+    ) -> bool:
         """See `Ledger.spend_plan`."""
-        return await self._file.write(lambda connection: plans.spend(connection, plan_id, principal, now))
+        return await self._file.write(lambda connection: plans.spend(connection, plan_id, principal, now, evidence))
 
-    async def close_plan(self, plan_id: str, *, now: datetime) -> None:
+    async def close_plan(self, plan_id: str, *, now: datetime, code: ErrorCode = ErrorCode.PLAN_NOT_VALID) -> None:
         """See `Ledger.close_plan`."""
-        await self._file.write(lambda connection: plans.close(connection, plan_id, now))
+        await self._file.write(lambda connection: plans.close(connection, plan_id, now, code))
 
     async def places(self, target_group_id: str) -> tuple[TargetGroup, ...]:
         """See `Ledger.places`."""

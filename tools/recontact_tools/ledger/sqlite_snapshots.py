@@ -2,8 +2,11 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.rows import group_from, group_values, instant
 from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot
@@ -33,12 +36,7 @@ class SqliteSnapshots:
 
     async def complete(self, snapshot_id: str, *, set_hash: str, now: datetime) -> None:
         """See `Snapshots.complete`."""
-        await self._file.write(
-            lambda connection: connection.execute(
-                "UPDATE snapshots SET set_hash = ?, updated_at = ? WHERE snapshot_id = ? AND set_hash IS NULL",
-                (set_hash, instant(now), snapshot_id),
-            )
-        )
+        await self._file.write(lambda connection: complete(connection, snapshot_id, set_hash, now))
 
     async def get(self, snapshot_id: str) -> Snapshot | None:
         """See `Snapshots.get`."""
@@ -59,15 +57,15 @@ class SqliteSnapshots:
         """See `Snapshots.kept`."""
         return await self._file.read_in_thread(lambda connection: kept(connection, group, limit))
 
-    async def delete(self, snapshot_id: str) -> bool:
+    async def delete(self, snapshot_id: str, *, now: datetime) -> bool:
         """See `Snapshots.delete`."""
-        return await self._file.write(lambda connection: delete(connection, snapshot_id), scrubs=True)
+        return await self._file.write(lambda connection: delete(connection, snapshot_id, now), scrubs=True)
 
     async def expire(self, *, now: datetime) -> int:
         """See `Snapshots.expire`."""
         due = await self._file.read_in_thread(lambda connection: expired(connection, now))
         for snapshot_id in due:
-            await self.delete(snapshot_id)
+            await self.delete(snapshot_id, now=now)
         return len(due)
 
 
@@ -80,8 +78,8 @@ def one(connection: sqlite3.Connection, snapshot_id: str) -> Snapshot | None:
 def begin(connection: sqlite3.Connection, snapshot: Snapshot, *, afresh: bool) -> Snapshot:
     """Write a new list, or read the one that is there."""
     if afresh:
-        delete(connection, snapshot.snapshot_id)
-    connection.execute(
+        delete(connection, snapshot.snapshot_id, snapshot.created_at)
+    begun = connection.execute(
         f"INSERT INTO snapshots ({_COLUMNS}) "  # noqa: S608 - the columns are a constant of ours
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (snapshot_id) DO NOTHING",
         (
@@ -98,7 +96,27 @@ def begin(connection: sqlite3.Connection, snapshot: Snapshot, *, afresh: bool) -
             instant(snapshot.expires_at),
         ),
     )
+    if begun.rowcount:
+        _tell(connection, snapshot, Event.SNAPSHOT_BEGUN, snapshot.created_at, ids=snapshot.expected)
     return one(connection, snapshot.snapshot_id) or snapshot
+
+
+def _tell(connection: sqlite3.Connection, snapshot: Snapshot, event: Event, at: datetime, **detail: int) -> None:
+    """Write into the audit trail what happened to a snapshot; the list of a replacement is told of with that."""
+    if snapshot.purpose is Purpose.REMOVAL:
+        entry = about(snapshot.group, event, "snapshot", at=at, principal=snapshot.principal, **detail)
+        append(connection, replace(entry, intent_id=snapshot.snapshot_id))
+
+
+def complete(connection: sqlite3.Connection, snapshot_id: str, set_hash: str, now: datetime) -> None:
+    """Declare a list complete, once."""
+    completed = connection.execute(
+        "UPDATE snapshots SET set_hash = ?, updated_at = ? WHERE snapshot_id = ? AND set_hash IS NULL",
+        (set_hash, instant(now), snapshot_id),
+    )
+    snapshot = one(connection, snapshot_id)
+    if completed.rowcount and snapshot is not None:
+        _tell(connection, snapshot, Event.SNAPSHOT_COMPLETED, now, ids=snapshot.count)
 
 
 def add(connection: sqlite3.Connection, snapshot_id: str, pieces: Sequence[Piece], now: datetime) -> None:
@@ -125,10 +143,15 @@ def kept(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) 
     return tuple(_snapshot(row) for row in rows)
 
 
-def delete(connection: sqlite3.Connection, snapshot_id: str) -> bool:
+def delete(connection: sqlite3.Connection, snapshot_id: str, now: datetime) -> bool:
     """Delete a list and its pieces."""
+    snapshot = one(connection, snapshot_id)
+    if snapshot is None:
+        return False
     connection.execute("DELETE FROM snapshot_pieces WHERE snapshot_id = ?", (snapshot_id,))
-    return connection.execute("DELETE FROM snapshots WHERE snapshot_id = ?", (snapshot_id,)).rowcount == 1
+    connection.execute("DELETE FROM snapshots WHERE snapshot_id = ?", (snapshot_id,))
+    _tell(connection, snapshot, Event.SNAPSHOT_DELETED, now, ids=snapshot.count)
+    return True
 
 
 def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
