@@ -12,6 +12,8 @@ from mcp_types import ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
+from recontact_mcp.follow import Following
+from recontact_mcp.freshness import fresh
 from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.prompts import add_prompts
 from recontact_mcp.resources import add_resources
@@ -41,7 +43,7 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:
-        async with opening.running():
+        async with opening.running(), following.running():
             yield opening
 
     server = RecontactServer(
@@ -58,6 +60,8 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
         },
         log_level=settings.log_level,
     )
+    following = Following(server, opening, bus)
+    server.middleware.extend((following, fresh))
     server.asking_seconds = settings.confirm_seconds
     _add_tools(server)
     add_resources(server, opening)

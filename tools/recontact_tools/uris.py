@@ -40,3 +40,8 @@ def missing_uri(group: TargetGroup, job_id: str) -> str:
 def respondents_uri(group: TargetGroup) -> str:
     """Return where all stored RSIDs are read as CSV."""
     return _filled(RESPONDENTS, group)
+
+
+def changed_uris(group: TargetGroup, kind: JobKind, job_id: str) -> tuple[str, str, str]:
+    """Return what reads otherwise once a job has changed: the job itself, the count, and the list."""
+    return job_uri(group, kind, job_id), overview_uri(group), respondents_uri(group)

@@ -12,6 +12,7 @@ from recontact_tools.ledger.faults import (
     LedgerUnavailable,
     UnknownIntent,
 )
+from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
 from recontact_tools.ledger.interface import Ledger
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import ACTIVE_STATES, IntentState, PlanState, SettledBy, can_follow
@@ -20,17 +21,22 @@ __all__ = [
     "ACTIVE_STATES",
     "ActiveIntent",
     "Duration",
+    "Elsewhere",
+    "ForeignJob",
     "IllegalTransition",
     "Intent",
     "IntentIdTaken",
     "IntentState",
+    "JobKey",
     "KeyTaken",
     "Ledger",
     "LedgerFault",
     "LedgerUnavailable",
+    "News",
     "Plan",
     "PlanState",
     "SettledBy",
     "UnknownIntent",
+    "Updates",
     "can_follow",
 ]

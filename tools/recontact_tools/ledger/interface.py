@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from recontact_tools.errors import Detail
+from recontact_tools.ledger.following import Elsewhere, Updates
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import SettledBy
 from recontact_tools.models import Job, JobKind, TargetGroup
@@ -15,6 +16,16 @@ class Ledger(Protocol):
     Times are aware. A respondent id is held only in the payload of an intent that is planned or sending.
     Moves that repeat the last one change nothing, so a workflow's step may run again.
     """
+
+    @property
+    def updates(self) -> Updates:
+        """What changed, told between processes."""
+        ...
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Jobs that were started elsewhere."""
+        ...
 
     async def digest(self, *parts: bytes) -> str:
         """Return a text that stands for *parts*: the same ones give the same text, in this ledger only."""

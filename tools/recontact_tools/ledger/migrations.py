@@ -80,6 +80,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE secrets (name TEXT PRIMARY KEY, secret BLOB NOT NULL)",
         "INSERT INTO secrets VALUES ('digests', randomblob(32))",
     ),
+    # Following: what processes tell each other, and the jobs that were started elsewhere.
+    (
+        "CREATE TABLE updates (position INTEGER PRIMARY KEY AUTOINCREMENT, origin TEXT NOT NULL, uri TEXT NOT NULL)",
+        """
+        CREATE TABLE elsewhere (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL,
+            account_id INTEGER NOT NULL,
+            project_id TEXT NOT NULL,
+            target_group_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            job TEXT,
+            wanted_until TEXT,
+            UNIQUE (job_id, target_group_id, kind, project_id, account_id)
+        )
+        """,
+        "CREATE INDEX wanted_elsewhere ON elsewhere (wanted_until) WHERE wanted_until IS NOT NULL",
+    ),
 )
 
 

@@ -6,9 +6,11 @@ from typing import Self
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intents, known, plans, repeats
+from recontact_tools.ledger.elsewhere import SqliteElsewhere
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan
 from recontact_tools.ledger.states import IntentState, SettledBy
+from recontact_tools.ledger.updates import SqliteUpdates
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -17,6 +19,8 @@ class SqliteLedger:
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
+        self.updates = SqliteUpdates(file)
+        self.elsewhere = SqliteElsewhere(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
