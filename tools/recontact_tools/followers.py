@@ -38,8 +38,8 @@ FOLLOWED_AT_ONCE = 64
 ROUND_SECONDS = 0.5
 # ours: how long a job is followed after the last process that wanted it went away without a word.
 WANTED_FOR = timedelta(seconds=30)
-# ours: late by two it is still wanted.
-ROUNDS_A_RENEWAL = 20
+# ours: even two that fail leave it wanted.
+RENEWED_AFTER = timedelta(seconds=10)
 # ours: whoever subscribes waits for the first look, but not for long; without it the follower makes one.
 FIRST_SECONDS = 5.0
 
@@ -57,7 +57,7 @@ class Followers:
         self._asked: dict[str, JobKey] = {}
         self._followed: set[JobKey] = set()
         self._lock = -1
-        self._rounds = 0
+        self._renewed = runtime.clock.now()
 
     async def ask(self, keys: Iterable[JobKey]) -> None:
         """Have jobs followed while their URIs are watched, but for those that the engine follows and those that ended.
@@ -126,10 +126,10 @@ class Followers:
         """Go on wanting what is still watched; what is not is forgotten by all soon."""
         watched = self._watched.uris
         self._asked = {uri: key for uri, key in self._asked.items() if uri in watched}
-        self._rounds += 1
-        if self._asked and self._rounds % ROUNDS_A_RENEWAL == 0:
-            until = self._runtime.clock.now() + WANTED_FOR
-            await self._runtime.ledger.elsewhere.renew(self._asked.values(), until=until)
+        now = self._runtime.clock.now()
+        if self._asked and now - self._renewed >= RENEWED_AFTER:
+            self._renewed = now
+            await self._runtime.ledger.elsewhere.renew(self._asked.values(), until=now + WANTED_FOR)
 
     def _elected(self) -> bool:
         if self._lock >= 0:
