@@ -127,7 +127,8 @@ async def wait_for(
         pause = 0.0
         # Looks take time too; and a clock that is set back must not make the wait longer.
         waited = max(slept, (runtime.clock.now() - begun).total_seconds())
-        asked = Asked(asked.after, waited)
+        # Whoever leaves is content with the look that is fresh: fifty who leave one by one need no fifty looks.
+        asked = Asked(asked.after if waited < seconds else None, waited)
         try:
             patience = max(seconds - waited, LOOK_SECONDS)
             seen = await look_soon(runtime, group, kind, job_id, seconds=patience, asked=asked)
