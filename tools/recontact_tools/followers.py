@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
+from recontact_tools.elsewhere import Asked
 from recontact_tools.errors import ErrorCode, InvalidInput, RateLimited, RecontactError, Refused, Unreachable
 from recontact_tools.ledger import ForeignJob, JobKey, LedgerFault
 from recontact_tools.looking import look_once, look_soon
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recontact_tools.runtime import Runtime
+    from recontact_tools.shared_looks import Look
     from recontact_tools.watched import Watched
 
 logger = logging.getLogger(__name__)
@@ -159,32 +161,32 @@ class Followers:
     async def _look_until_it_ends(self, key: JobKey) -> None:
         """Look on the schedule of a job of no known size, and tell its end even if somebody else saw it first."""
         clock, pace = self._runtime.clock, self._runtime.rules.pace
-        looks, waited, delay = Looks(), 0.0, first_look(pace=pace)
+        looks, asked, delay = Looks(), Asked(), first_look(pace=pace)
         while True:
             await clock.sleep(delay)
-            waited += delay
             known = await self._runtime.ledger.elsewhere.find(key)
             if known is None or known.wanted_until is None:
                 break
             if known.wanted_until <= clock.now():
                 return
-            looks = await self._look(key, looks)
-            if looks.misses >= MISSES_AT_MOST or waited > FOLLOWED_AT_MOST.total_seconds():
+            looks, seen = await self._look(key, looks, asked)
+            asked = Asked(seen or asked.after, asked.waited + delay)
+            if looks.misses >= MISSES_AT_MOST or asked.waited > FOLLOWED_AT_MOST.total_seconds():
                 await self._runtime.ledger.elsewhere.give_up(key)
                 break
-            delay = next_look(_NO_RATE, 0, waited, pace=pace)
+            delay = next_look(_NO_RATE, 0, asked.waited, pace=pace)
             delay = hindered_look(delay, looks.vain, retry_after=looks.retry_after)
         await self._runtime.publish(*changed_uris(key.group, key.kind, key.job_id))
 
-    async def _look(self, key: JobKey, looks: Looks) -> Looks:
+    async def _look(self, key: JobKey, looks: Looks, asked: Asked) -> tuple[Looks, Look | None]:
         """Look once; what keeps the API from answering says nothing about the job."""
         try:
-            await look_once(self._runtime, key.group, key.kind, key.job_id)
+            seen = await look_once(self._runtime, key.group, key.kind, key.job_id, asked)
         except (RateLimited, Unreachable) as error:
-            return Looks(looks.vain + 1, looks.misses, error.retry_after)
+            return Looks(looks.vain + 1, looks.misses, error.retry_after), None
         except (Refused, InvalidInput):
-            return Looks(looks.vain + 1, looks.misses + 1)
-        return Looks()
+            return Looks(looks.vain + 1, looks.misses + 1), None
+        return Looks(), seen.look
 
 
 _NO_RATE = Rate(0.0, 0.0)
