@@ -34,7 +34,8 @@ async def wait_for_it(client: Client, job_id: str, statuses: list[str]) -> None:
     """Wait for a job as an agent does."""
     arguments = {"target_group_id": GROUP_ID, "job_id": job_id, "wait_seconds": 45}
     result = await client.call_tool("get_upload_job", arguments)
-    statuses.append((result.structured_content or {})["status"])
+    assert result.structured_content is not None
+    statuses.append(str(result.structured_content["status"]))
 
 
 async def test_fifty_who_wait_for_a_job_started_elsewhere_cost_the_api_as_much_as_one(

@@ -287,7 +287,7 @@ class Failing:
         self._names = names
 
     def __getattr__(self, name: str) -> Any:
-        part = getattr(self._ledger, name)
+        part: Any = getattr(self._ledger, name)
         if not callable(part):
             return Failing(part, self._names)
 

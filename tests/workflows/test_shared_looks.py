@@ -96,7 +96,7 @@ async def test_who_joined_a_look_makes_another_when_its_maker_goes_away() -> Non
     async def ask() -> None:
         seen.append(await looks.share(key(), api.look, now=now, after=None))
 
-    gone = anyio.CancelScope()
+    gone, asked = anyio.CancelScope(), 0
 
     async def ask_and_go() -> None:
         with gone:
