@@ -13,6 +13,8 @@ from mcp_types import CallToolResult, ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
+from recontact_mcp.follow import Following
+from recontact_mcp.freshness import fresh
 from recontact_mcp.kept_resources import add_kept_resources
 from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.prompts import add_prompts
@@ -45,7 +47,7 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:
-        async with opening.running():
+        async with opening.running(), following.running():
             yield opening
 
     async def job_tool(ctx: Asking, name: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -69,6 +71,8 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
         extensions=[Tasks(tasks)] if settings.tasks else None,
         middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
     )
+    following = Following(server, opening, bus)
+    server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
     server.asking_seconds = settings.confirm_seconds
     _add_tools(server)
     add_resources(server, opening)

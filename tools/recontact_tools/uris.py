@@ -76,3 +76,8 @@ def group_in(uri: str) -> TargetGroup | None:
 def audit_uri(group: TargetGroup) -> str:
     """Return where the newest entries of the audit trail about one target group are read."""
     return _filled(AUDIT, group)
+
+
+def changed_uris(group: TargetGroup, kind: JobKind, job_id: str) -> tuple[str, str, str]:
+    """Return what reads otherwise once a job has changed: the job itself, the count, and the list."""
+    return job_uri(group, kind, job_id), overview_uri(group), respondents_uri(group)

@@ -15,6 +15,7 @@ from recontact_tools.ledger.faults import (
     ReplacementKeyTaken,
     UnknownIntent,
 )
+from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
 from recontact_tools.ledger.interface import Ledger
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof, Replacement
 from recontact_tools.ledger.replacements import Replacements
@@ -37,14 +38,18 @@ __all__ = [
     "ActiveIntent",
     "ActiveReplacement",
     "Duration",
+    "Elsewhere",
+    "ForeignJob",
     "IllegalTransition",
     "Intent",
     "IntentIdTaken",
     "IntentState",
+    "JobKey",
     "KeyTaken",
     "Ledger",
     "LedgerFault",
     "LedgerUnavailable",
+    "News",
     "Piece",
     "Plan",
     "PlanPurpose",
@@ -62,5 +67,6 @@ __all__ = [
     "Task",
     "Tasks",
     "UnknownIntent",
+    "Updates",
     "can_follow",
 ]

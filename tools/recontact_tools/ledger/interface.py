@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from recontact_tools.errors import Detail, ErrorCode
+from recontact_tools.ledger.following import Elsewhere, Updates
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.replacements import Replacements
 from recontact_tools.ledger.snapshots import Snapshots
@@ -41,6 +42,16 @@ class Ledger(Protocol):
     @property
     def audit(self) -> "AuditTrail":
         """The record of every move, which is written with the move, and of what else happened."""
+        ...
+
+    @property
+    def updates(self) -> Updates:
+        """What changed, told between processes."""
+        ...
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Jobs that were started elsewhere."""
         ...
 
     async def digest(self, *parts: bytes) -> str:

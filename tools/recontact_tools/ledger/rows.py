@@ -67,7 +67,8 @@ def _masked(reason: Reason | None) -> Reason | None:
     return replace(reason, description=RESPONDENT_ID.sub("[id]", reason.description))
 
 
-def _job(text: str) -> Job:
+def job_from(text: str) -> Job:
+    """Read what `job_text` wrote."""
     # Any: the edge to JSON, which job_text wrote.
     raw: dict[str, Any] = json.loads(text)
     for name in ("created_at", "completed_at"):
@@ -124,7 +125,7 @@ def intent_from(row: sqlite3.Row) -> Intent:
         stored_before=row["stored_before"],
         state=IntentState(row["state"]),
         job_id=row["job_id"],
-        job=row["job"] and _job(row["job"]),
+        job=row["job"] and job_from(row["job"]),
         error=row["error"] and json.loads(row["error"]),
         plan_id=row["plan_id"],
         created_at=datetime.fromisoformat(row["created_at"]),

@@ -7,6 +7,7 @@ from typing import Self
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intents, known, plans, repeats
 from recontact_tools.ledger.audit import SqliteAudit
+from recontact_tools.ledger.elsewhere import SqliteElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
@@ -14,6 +15,7 @@ from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
 from recontact_tools.ledger.sqlite_snapshots import SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqliteTasks
+from recontact_tools.ledger.updates import SqliteUpdates
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -26,6 +28,8 @@ class SqliteLedger:
         self.replacements = SqliteReplacements(file)
         self.tasks = SqliteTasks(file)
         self.audit = SqliteAudit(file)
+        self.updates = SqliteUpdates(file)
+        self.elsewhere = SqliteElsewhere(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
