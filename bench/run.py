@@ -1,8 +1,9 @@
 """Measure what the project promises about speed and memory, print a table, write bench/results.json.
 
-python -m bench.run             all of it, in about two minutes; exits with 1 where a goal is missed
+python -m bench.run             all of it, in about three minutes; exits with 1 where a goal is missed
 python -m bench.run --record    also put the table into docs/performance.md
-python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, service, gateway, server, startup
+python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, service, gateway, server,
+                                startup, following
 """
 
 import json
@@ -18,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-from bench import gateway, preflight, server, service, startup, uploads
+from bench import following, gateway, preflight, server, service, startup, uploads
 from bench.figures import Figure
 from rich.console import Console
 from rich.table import Table
@@ -56,6 +57,7 @@ PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "gateway": partial(in_loop, gateway.measure),
     "server": partial(in_loop, server.measure),
     "startup": startup.measure,
+    "following": following.measure,
 }
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 import pytest
 from mcp import Client
-from mcp.client.session import ElicitationFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
@@ -56,6 +56,7 @@ def connect(settings: Settings) -> Connect:
         mode: str = "auto",
         *,
         answer: ElicitationFnT | None = None,
+        hear: MessageHandlerFnT | None = None,
         effects: Effects | None = None,
         local_files: bool = True,
         **overrides: Any,
@@ -63,7 +64,7 @@ def connect(settings: Settings) -> Connect:
         chosen = settings.model_copy(update=overrides)
         server = build_server(chosen, effects=effects, local_files=local_files)
         with anyio.fail_after(PATIENCE):
-            async with Client(server, mode=mode, elicitation_callback=answer) as client:
+            async with Client(server, mode=mode, elicitation_callback=answer, message_handler=hear) as client:
                 yield client
 
     return connection

@@ -4,19 +4,24 @@ import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any, cast
 
 from mcp.server.caching import CacheHint
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
+from recontact_mcp.follow import Following
+from recontact_mcp.freshness import fresh
 from recontact_mcp.kept_resources import add_kept_resources
 from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.prompts import add_prompts
 from recontact_mcp.resources import add_resources
 from recontact_mcp.settings import Settings
+from recontact_mcp.tasks import JobTasks, TaskListening, Tasks
+from recontact_mcp.tasks.wire import Asking
 from recontact_tools.catalog import CATALOG
 
 NAME = "recontact-mcp"
@@ -42,9 +47,14 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:
-        async with opening.running():
+        async with opening.running(), following.running():
             yield opening
 
+    async def job_tool(ctx: Asking, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        context = Context(request_context=ctx, mcp_server=server)
+        return cast("CallToolResult", await server.call_tool(name, arguments, context))  # reading asks nobody
+
+    tasks = JobTasks(opening, bus, job_tool)
     server = RecontactServer(
         NAME,
         title="Recontacts",
@@ -58,7 +68,11 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
             "resources/templates/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
         },
         log_level=settings.log_level,
+        extensions=[Tasks(tasks)] if settings.tasks else None,
+        middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
     )
+    following = Following(server, opening, bus)
+    server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
     server.asking_seconds = settings.confirm_seconds
     _add_tools(server)
     add_resources(server, opening)

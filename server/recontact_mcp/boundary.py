@@ -25,6 +25,7 @@ from mcp_types import (
 )
 from pydantic import AnyUrl, ValidationError
 
+from recontact_mcp.auditing import record_failure
 from recontact_mcp.opening import Opening
 from recontact_mcp.schemas import arguments_schema, result_schema
 from recontact_mcp.subjects import explained_call, explained_read
@@ -84,11 +85,15 @@ class RecontactServer(MCPServer[Opening]):
                 return await super().call_tool(name, arguments, context)
             with anyio.move_on_after(self.call_seconds + self.asking_seconds * OPERATIONS[name].destructive):
                 return await super().call_tool(name, arguments, context)
-        except RecontactError as error:
-            return refused(error)
+        except RecontactError as failure:
+            error = failure
         except ToolError as failure:
-            return refused(await explained_call(translated(name, failure), name, arguments, context))
-        return refused(_unfinished(name, "took too long", ErrorCode.UNAVAILABLE))
+            error = await explained_call(translated(name, failure), name, arguments, context)
+        else:
+            error = _unfinished(name, "took too long", ErrorCode.UNAVAILABLE)
+        if context is not None and not OPERATIONS[name].read_only:
+            await record_failure(error, name, arguments, context)
+        return refused(error)
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Opening, Any] | None = None

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +17,7 @@ from recontact_mcp import consent
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     from mcp.server.subscriptions import SubscriptionBus
 
     from recontact_mcp.settings import Settings
+    from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
     from recontact_tools.ledger import Ledger
     from recontact_tools.plans import Question
+    from recontact_tools.relay import Relay
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
@@ -66,6 +70,9 @@ class Opening:
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
+        self.watched = Watched()
+        self._relay: Relay
+        self._followers: Followers
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Opening]:
@@ -90,6 +97,15 @@ class Opening:
             return self._runtime
         async with self._lock:
             return await self._opened()
+
+    async def following(self) -> tuple[Runtime, Relay, Followers]:
+        """Return what `runtime` does, with what tells of changes and what follows jobs that were started elsewhere.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        runtime = await self.runtime()
+        return runtime, self._relay, self._followers
 
     async def _opened(self) -> Runtime:
         runtime = self._runtime or await self._open()
@@ -125,7 +141,9 @@ class Opening:
         from recontact_mcp.data_directory import resume
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
+        from recontact_tools.followers import Followers
         from recontact_tools.ledger.sqlite import SqliteLedger
+        from recontact_tools.relay import Relay
         from recontact_tools.sealing import Seal
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
@@ -134,19 +152,23 @@ class Opening:
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
             ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
+            relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = Seal(partial(snapshot_key, settings))
             desk = Desk(
-                gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=self._publish
+                gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
             background = anyio.create_task_group()
             engine = DurableEngine(home, desk, background)
+            new_id, publish = self._effects.new_id, relay.publish
+            runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
+            self._relay, self._followers = relay, Followers(home, runtime, self.watched)
             try:
                 async with background:
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(resume, engine)
-                    task_status.started(
-                        Runtime(rules, gateway, ledger, engine, clock, self._effects.new_id, LOCAL_PRINCIPAL, seal)
-                    )
+                    background.start_soon(relay.run)
+                    background.start_soon(self._followers.run)
+                    task_status.started(runtime)
                     await self._closing.wait()
                     background.cancel_scope.cancel()
             finally:
@@ -175,8 +197,9 @@ class Opening:
             template_id=settings.template_id,
         )
 
-    async def _publish(self, uri: str) -> None:
-        await self._bus.publish(ResourceUpdated(uri=uri))
+    async def _tell(self, *uris: str) -> None:
+        for uri in uris:
+            await self._bus.publish(ResourceUpdated(uri=uri))
 
 
 def snapshot_key(settings: Settings) -> bytes:

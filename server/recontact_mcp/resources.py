@@ -1,5 +1,6 @@
 """What an agent may look at later: jobs, counts, files and lists as resources."""
 
+import json
 from collections.abc import AsyncIterator
 
 import anyio
@@ -89,6 +90,20 @@ def add_resources(server: MCPServer[Opening], opening: Opening, *, list_seconds:
     register(uris.UPLOAD_FILE, title="File of an upload job", mime_type=csv_type)(upload_file)
     register(uris.MISSING, title="RSIDs of an upload that are not stored", mime_type=csv_type)(missing)
     register(uris.RESPONDENTS, title="Stored respondent IDs", mime_type=csv_type)(respondents)
+    _add_audit(server, opening)
+
+
+def _add_audit(server: MCPServer[Opening], opening: Opening) -> None:
+    async def audit(account_id: str, project_id: str, target_group_id: str) -> str:
+        """Your newest entries of the audit trail about one target group, as JSON; no respondent IDs."""
+        return await _audited(*await addressed(opening, account_id, project_id, target_group_id))
+
+    async def whole_audit() -> str:
+        """Your newest entries of the audit trail, and whether its chain of hashes holds, as JSON; no respondent IDs."""
+        return await _audited(await opening.runtime(), None)
+
+    server.resource(uris.AUDIT, title="Audit trail of a target group", mime_type="application/json")(audit)
+    server.resource(uris.WHOLE_AUDIT, title="Audit trail", mime_type="application/json")(whole_audit)
 
 
 async def addressed(
@@ -102,6 +117,12 @@ async def addressed(
     runtime = await opening.runtime()
     account = int(account_id) if is_number(account_id) else -1
     return runtime, target_group_checked(target_group_id, project_id, account)
+
+
+async def _audited(runtime: Runtime, group: TargetGroup | None) -> str:
+    from recontact_tools.audit_page import audit_page  # noqa: PLC0415 - no part of a cold start
+
+    return json.dumps(await audit_page(runtime, group))
 
 
 async def _all_respondents(runtime: Runtime, group: TargetGroup, *, seconds: float) -> str:

@@ -128,6 +128,10 @@ class Settings(BaseModel):
         default=RECONTACT_TEMPLATE_ID,
         description="Allocation template that `check_recontact_readiness` expects. Default: Cint's Recontact template.",
     )
+    tasks: bool = Field(
+        default=True,
+        description="Answer clients that declare the Tasks extension with a task for each job they start.",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
         default="INFO", description="Least severe log record to write: DEBUG, INFO, WARNING or ERROR."
     )

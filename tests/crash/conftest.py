@@ -39,6 +39,14 @@ IDS = tuple(str(UUID(int=number * 0x1234567890ABCDEF1234567)) for number in rang
 
 Json: TypeAlias = dict[str, Any]
 
+CLIENT = {"name": "crash", "version": "1"}
+# source: MCP 2026-07-28: no handshake, every request carries what it needs
+MODERN_META: Json = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": CLIENT,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
 
 class ServerDied(Exception):
     """The server ended before it answered."""
@@ -67,6 +75,7 @@ class Host:
     process: anyio.abc.Process
     log: Path
     answer: Callable[[str], Json] = agree
+    era: str = "legacy"
     said: list[str] = field(default_factory=list[str])
     _received: BufferedByteReceiveStream = field(init=False)
     _requests: int = 0
@@ -76,11 +85,14 @@ class Host:
         self._received = BufferedByteReceiveStream(self.process.stdout)
 
     async def connect(self) -> None:
-        """Shake hands."""
+        """Shake hands, in the era that does."""
+        if self.era == "auto":
+            await self.ask("tools/list", {})
+            return
         hello: Json = {
             "protocolVersion": "2025-11-25",
             "capabilities": {"elicitation": {}},
-            "clientInfo": {"name": "crash", "version": "1"},
+            "clientInfo": CLIENT,
         }
         await self.ask("initialize", hello)
         await self._send({"method": "notifications/initialized", "params": {}})
@@ -102,7 +114,7 @@ class Host:
     async def ask(self, method: str, params: Json) -> Json:
         """Send a request and return its result; questions on the way are answered, notifications passed over."""
         self._requests += 1
-        await self._send({"id": self._requests, "method": method, "params": params})
+        await self._request(method, params)
         while True:
             message = await self._receive()
             if message.get("method") == "elicitation/create":
@@ -111,6 +123,24 @@ class Host:
                 assert "result" in message, message
                 result: Json = message["result"]
                 return result
+
+    async def watch(self, *uris: str) -> None:
+        """Subscribe to resources, in the way of the era, and wait until that is acknowledged."""
+        if self.era == "legacy":
+            for uri in uris:
+                await self.ask("resources/subscribe", {"uri": uri})
+            return
+        self._requests += 1
+        await self._request("subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+        while (message := await self._receive()).get("method") != "notifications/subscriptions/acknowledged":
+            assert "error" not in message, message
+
+    async def hear(self, uri: str) -> None:
+        """Wait until the server tells that a resource changed."""
+        while True:
+            message = await self._receive()
+            if message.get("method") == "notifications/resources/updated" and message["params"]["uri"] == uri:
+                return
 
     async def refusal(self, tool: str, **arguments: Any) -> Json:
         """Call a tool that must answer with an error, and return the error."""
@@ -135,6 +165,10 @@ class Host:
         """End the process as the system does when it is out of memory: at once, without a word."""
         self.process.kill()
         await self.process.wait()
+
+    async def _request(self, method: str, params: Json) -> None:
+        said = {} if self.era == "legacy" else {"_meta": MODERN_META}
+        await self._send({"id": self._requests, "method": method, "params": {**params, **said}})
 
     async def _send(self, message: Json) -> None:
         assert self.process.stdin is not None
@@ -185,10 +219,10 @@ class Place:
             project_id=GROUP.project_id,
         )
 
-    def executor(self) -> int | None:
-        """Return the id of the process that holds the engine's lock."""
-        lock = self.data / "engine.lock"
-        inode = lock.stat().st_ino if lock.exists() else None
+    def executor(self, name: str = "engine.lock") -> int | None:
+        """Return the id of the process that holds the engine's lock, or another one."""
+        lock = next(self.data.rglob(name), None)  # each API has a folder of its own
+        inode = lock.stat().st_ino if lock else None
         for line in Path("/proc/locks").read_text("utf-8").splitlines():
             words = line.split()
             if words[1] == "FLOCK" and words[5].endswith(f":{inode}"):
@@ -276,7 +310,7 @@ def hosting(place: Place, tmp_path: Path) -> Hosting:
     logs = count()
 
     @asynccontextmanager
-    async def hosted(program: Path | None = None, **environ: str) -> AsyncGenerator[Host]:
+    async def hosted(program: Path | None = None, *, era: str = "legacy", **environ: str) -> AsyncGenerator[Host]:
         usual = {name: value for name, value in os.environ.items() if not name.startswith(("RECONTACT_", "CINT_"))}
         env = {**usual, "RECONTACT_DATA_DIR": str(place.data), "RECONTACT_UPLOAD_ROOTS": str(place.roots), **environ}
         crashes = any(name.startswith("CRASH_") for name in environ)
@@ -285,7 +319,7 @@ def hosting(place: Place, tmp_path: Path) -> Hosting:
         log = tmp_path / f"stderr-{next(logs)}.log"
         with log.open("wb") as stderr, anyio.fail_after(PATIENCE):
             async with await anyio.open_process(command, stdin=subprocess.PIPE, stderr=stderr, env=env) as process:
-                host = Host(process, log)
+                host = Host(process, log, era=era)
                 try:
                     await host.connect()
                     yield host

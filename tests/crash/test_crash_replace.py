@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,7 +41,7 @@ WRITES = [
     "move 3",  # done
     "delete 1",  # the kept new list
 ]
-REQUESTS = ["page 1", "page 15", "removal 1", "upload 1", "poll 1", "poll 3"]
+REQUESTS = ["page 1", "page 15", "removal 1", "upload 1", "poll 1", "poll 2"]
 MOMENTS = [f"{when} {moment}" for moment in WRITES for when in ("before", "after")] + [
     f"{when} {moment}" for moment in REQUESTS for when in ("before", "after")
 ]
@@ -63,6 +64,14 @@ async def replace(host: "Host", path: str) -> None:
     assert (report["status"], report["proof"]["equal"]) == ("Completed", True)
 
 
+async def replace_and_stay(host: "Host", path: str) -> None:
+    """Replace the list, and keep the conversation up until the process ends."""
+    await replace(host, path)
+    while True:
+        await host.ask("ping", {})
+        await anyio.sleep(0.02)
+
+
 async def ended(place: "Place", host: "Host") -> None:
     """Wait until no replacement is under way, with a server that is alive."""
     with anyio.fail_after(PATIENCE):
@@ -79,7 +88,7 @@ async def test_a_replacement_killed_anywhere_is_finished_by_the_server_that_stan
     path = place.write_file(NEW, "new.csv")
     async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
         await sibling.call("get_recontact_overview")
-        await victim.death(lambda: replace(victim, path))
+        await victim.death(partial(replace_and_stay, victim, path))
         await ended(place, sibling)
         stored = place.seen("upload-rsids-by-file").stored
         if moment in NOT_YET:

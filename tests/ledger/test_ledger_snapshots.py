@@ -54,11 +54,11 @@ async def test_a_list_grows_piece_by_piece_and_is_complete_once_it_is_declared(
     assert await ledger.snapshots.sealed("SNAPSHOT1") == (b"zero", b"one")
 
 
-async def test_a_list_that_was_never_written_is_not_found(ledger: Ledger, group: TargetGroup) -> None:
+async def test_a_list_that_was_never_written_is_not_found(ledger: Ledger, group: TargetGroup, now: datetime) -> None:
     assert await ledger.snapshots.get("NONE") is None
     assert await ledger.snapshots.sealed("NONE") == ()
     assert await ledger.snapshots.kept(group) == ()
-    assert not await ledger.snapshots.delete("NONE")
+    assert not await ledger.snapshots.delete("NONE", now=now)
 
 
 async def test_a_list_that_was_begun_goes_on_where_it_was(ledger: Ledger, snapshot: Kept, now: datetime) -> None:
@@ -118,7 +118,7 @@ async def test_a_deleted_list_leaves_no_trace_in_any_file(
     await ledger.snapshots.begin(snapshot("OTHER"))
     await ledger.snapshots.add("SNAPSHOT1", [Piece(0, CANARY * 100, 3)], now=now)
     await ledger.snapshots.add("OTHER", [Piece(0, b"other", 3)], now=now)
-    assert await ledger.snapshots.delete("SNAPSHOT1")
+    assert await ledger.snapshots.delete("SNAPSHOT1", now=now)
     assert await ledger.snapshots.get("SNAPSHOT1") is None
     assert await ledger.snapshots.sealed("SNAPSHOT1") == ()
     assert await ledger.snapshots.sealed("OTHER") == (b"other",)

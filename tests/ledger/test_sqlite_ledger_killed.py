@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from recontact_tools.ledger import audit
+from recontact_tools.ledger.connection import reading
+
 WRITER = Path(__file__).with_name("writer.py")
 ORDER = ["planned", "sending", "started", "finished"]
+EVENTS = ["intent_planned", "request_sending", "request_accepted", "job_completed"]
 
 
 @pytest.mark.parametrize("word", ["opening", "planned", "sending", "started", "finished"])
@@ -24,9 +28,13 @@ def test_kill_9_in_a_write_loses_nothing_that_was_acknowledged(path: Path, word:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         states = dict(connection.execute("SELECT intent_id, state FROM intents").fetchall())
         kept = {row[0] for row in connection.execute("SELECT intent_id FROM payloads")}
+        recorded = connection.execute("SELECT intent_id, event FROM audit ORDER BY seq").fetchall()
     assert all(ORDER.index(states[name]) >= ORDER.index(saw) for name, saw in acknowledged.items())
     assert kept == {name for name, state in states.items() if state in {"planned", "sending"}}
     assert sum(state != "finished" for state in states.values()) <= 1
+    assert {intent_id: ORDER[EVENTS.index(event)] for intent_id, event in recorded} == states
+    with reading(path) as connection:
+        assert audit.verify(connection).holds
 
 
 def until(child: "subprocess.Popen[str]", last: str) -> list[str]:

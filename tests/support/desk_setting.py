@@ -46,9 +46,9 @@ class Setting:
         self.moment += timedelta(seconds=seconds)
         await self.service.advance()
 
-    async def publish(self, uri: str) -> None:
+    async def publish(self, *uris: str) -> None:
         """Remember what subscribers were told."""
-        self.published.append(uri)
+        self.published.extend(uris)
 
     async def intend(self, intent_id: str, kind: JobKind, ids: list[str] | None = None) -> Intent:
         """Write a planned intent down."""

@@ -49,18 +49,20 @@ class Fuse:
 
 
 class MortalLedger:
-    """A ledger before and after whose every call the process may die."""
+    """A ledger, or a part of one, before and after whose every call the process may die."""
 
-    def __init__(self, ledger: SqliteLedger, fuse: Fuse) -> None:
+    def __init__(self, ledger: object, fuse: Fuse) -> None:
         self._ledger = ledger
         self._fuse = fuse
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
+        if not callable(method):
+            return MortalLedger(method, self._fuse)
 
         async def call(*args: Any, **named: Any) -> Any:
             await self._fuse.reach()
-            result = await method(*args, **named)
+            result: Any = await cast("Awaitable[Any]", method(*args, **named))
             await self._fuse.reach()
             return result
 

@@ -89,10 +89,10 @@ class Hours:
         while any(not task.done() for task in self._awake):  # noqa: ASYNC110 - threads are at work, too
             await anyio.sleep(0.001)
 
-    async def until_asleep_for(self, seconds: float) -> None:
-        """Wait until somebody sleeps for so long from now."""
+    async def until_asleep_for(self, seconds: float, *, sleepers: int = 1) -> None:
+        """Wait until so many sleep for so long from now."""
         deadline = self.moment + timedelta(seconds=seconds)
-        while deadline not in [until for until, _ in self._asleep.values()]:  # noqa: ASYNC110 - as above
+        while [until for until, _ in self._asleep.values()].count(deadline) < sleepers:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.001)
 
 
@@ -247,3 +247,32 @@ async def test_a_wait_that_the_api_forbids_for_longer_is_not_begun(
         world.faults.script(Operation.GET_RSIDS_UPLOAD, Fault(FaultKind.RATE_LIMITED, seconds=60))
         error = await refused(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
     assert (error["code"], error["retry_after_seconds"]) == ("RATE_LIMITED", 60)
+
+
+@pytest.mark.parametrize("waiters", [1, 50])
+async def test_fifty_who_wait_for_a_job_cost_the_api_as_much_as_one(
+    era: str, connect: "Connect", call: "Call", settings: Settings, identifiers: Identifiers, waiters: int
+) -> None:
+    world = World(SLOWEST)
+    (settings.upload_roots[0] / "wave1.csv").write_text("\n".join(identifiers(10_000)))
+    statuses: list[str] = []
+    async with connect(era, effects=world.effects, pace=1.0) as client:
+        started = await call(client, "upload_recontacts", path="wave1.csv")
+        await world.hours.until_asleep_for(1)
+        await world.hours.pass_time(200)
+        asked = world.faults.requests.copy()
+
+        async def wait() -> None:
+            job = await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
+            statuses.append(job["status"])
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(waiters):
+                tasks.start_soon(wait)
+            await world.hours.until_asleep_for(15, sleepers=waiters)
+            await world.hours.pass_time(45)
+        cost = world.faults.requests - asked
+    assert statuses == ["Processing"] * waiters
+    # At 0, 15, 30 and 45 seconds, and one or two of the follower.
+    assert cost[Operation.GET_RSIDS_UPLOAD] <= 6, cost
+    assert cost[Operation.OVERVIEW] <= 4, cost

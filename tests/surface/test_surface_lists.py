@@ -161,9 +161,11 @@ async def test_every_template_of_the_uri_builder_is_listed(era: str, connect: "C
         (uris.DIFFERENCES, "text/csv"),
         (uris.REPLACEMENT, "application/json"),
         (uris.SNAPSHOT, "text/csv"),
+        (uris.AUDIT, "application/json"),
     }
     assert all(template.title and template.description for template in templates)
-    assert resources == []
+    assert [(resource.uri, resource.mime_type) for resource in resources] == [(uris.WHOLE_AUDIT, "application/json")]
+    assert all(resource.title and resource.description for resource in resources)
 
 
 async def test_the_prompt_leads_through_the_whole_workflow(era: str, connect: "Connect") -> None:

@@ -140,7 +140,7 @@ async def test_a_job_that_nobody_knows_is_an_invalid_parameter(
     assert NOBODYS_JOB not in error.error.message
 
 
-@pytest.mark.parametrize("path", ["overview", "respondents.csv", f"upload-jobs/{NOBODYS_JOB}/file"])
+@pytest.mark.parametrize("path", ["overview", "respondents.csv", f"upload-jobs/{NOBODYS_JOB}/file", "audit"])
 async def test_a_resource_follows_the_same_policy_as_the_tools(
     era: str, connect: "Connect", effects: Effects, api: "Api", path: str
 ) -> None:

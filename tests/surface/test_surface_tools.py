@@ -46,6 +46,8 @@ async def test_a_list_of_ids_is_uploaded_followed_and_counted(
         "resource_uri": started["resource_uri"],
         "poll_after_seconds": 0,
         "eta_seconds": {"low": 0, "high": 0},
+        "ids_done": None,
+        "ids_total": None,
         "created_at": "2030-01-01T12:00:00+00:00",
         "completed_at": "2030-01-01T12:00:00+00:00",
         "failure_reason": None,

@@ -10,7 +10,9 @@ from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
 from recontact_tools.ledger import IntentState
 from recontact_tools.models import Job, JobKind
+from recontact_tools.runtime import Clock
 from recontact_tools.stages import FOLLOWED_AT_MOST, MISSES_AT_MOST, follow, note, send
+from recontact_tools.uris import changed_uris
 
 pytestmark = pytest.mark.anyio
 
@@ -145,4 +147,32 @@ async def test_an_unchanged_status_is_not_told_twice(setting: Setting) -> None:
     told = len(setting.published)
     await note(setting.desk, intent, job)
 
-    assert (told, len(setting.published)) == (2, 2)
+    assert (told, len(setting.published)) == (3, 3)
+
+
+async def test_an_end_that_a_callers_look_saw_first_is_told_without_another_look(setting: Setting) -> None:
+    await started(setting)
+    intent = await setting.recorded("A")
+    job = Job(intent.job_id or "", "Completed")
+    await setting.desk.ledger.mark_finished("A", job, now=setting.moment, settled_by="job")
+
+    await follow(setting.desk, "A")
+
+    assert setting.published == [*changed_uris(intent.group, JobKind.UPLOAD, job.job_id)]
+    assert setting.faults.requests[LOOK] == 0
+
+
+async def test_an_end_that_a_caller_sees_between_two_looks_is_told_without_another_look(setting: Setting) -> None:
+    await started(setting)
+    intent = await setting.recorded("A")
+
+    async def meanwhile(seconds: float) -> None:
+        await setting.sleep(seconds)
+        job = Job(intent.job_id or "", "Completed")
+        await setting.desk.ledger.mark_finished("A", job, now=setting.moment, settled_by="job")
+
+    setting.desk.clock = Clock(now=setting.now, sleep=meanwhile)
+    await follow(setting.desk, "A")
+
+    assert len(setting.published) == 3
+    assert setting.faults.requests[LOOK] == 0

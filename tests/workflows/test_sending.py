@@ -30,9 +30,10 @@ async def test_an_upload_is_sent_followed_and_told_to_subscribers(setting: Setti
     state, job = await setting.finished_job("A")
     assert (state, job.status, (await setting.recorded("A")).settled_by) == (IntentState.FINISHED, "Completed", "job")
     assert await setting.desk.gateway.get_overview(intent.group) == len(IDS)
-    assert [uri.rpartition("target-groups/")[2].split("/")[1] for uri in setting.published[-2:]] == [
+    assert [uri.rpartition("target-groups/")[2].split("/")[1] for uri in setting.published[-3:]] == [
         "upload-jobs",
         "overview",
+        "respondents.csv",
     ]
 
 

@@ -34,8 +34,8 @@ async def agreed(runtime: Runtime, group: TargetGroup, answer: Confirmation | Un
         check_phrase(answer.phrase, plan)
         stored = await runtime.gateway.get_overview(group)
         check_plan(plan, count_now=stored, now=runtime.clock.now(), principal=runtime.principal)
-    except RecontactError:
-        await runtime.ledger.close_plan(plan.plan_id, now=now)
+    except RecontactError as refusal:
+        await runtime.ledger.close_plan(plan.plan_id, now=now, code=refusal.code)
         raise
     if not await runtime.ledger.spend_plan(plan.plan_id, principal=runtime.principal, now=runtime.clock.now()):
         raise await plan_gone(runtime, group)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recontact_tools.errors import ErrorCode, OutcomeUnknown
 from recontact_tools.handles import GETTER
 from recontact_tools.ledger import IntentState, Stage
+from recontact_tools.ledger.entries import Event, about
 from recontact_tools.models import JobKind
 from recontact_tools.policy import check_write
 from recontact_tools.snapshotting import cancelled
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from recontact_tools.models import TargetGroup
     from recontact_tools.runtime import Runtime
 
+_GOES_ON_UPSTREAM = "it runs at Cint, whose API cannot cancel a job: it goes on to its end."
+
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Whether work was stopped, and what is true now."""
+    """Whether work was stopped, and what is true now; *is_known* is whether it was started here."""
 
     stopped: bool
     explanation: str
+    is_known: bool = True
 
 
 async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
@@ -34,6 +38,14 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         NotAllowed: The policy does not let this target group be changed.
     """
     check_write(runtime.rules.policy, group)
+    outcome = await _cancelled(runtime, group, job_id)
+    event = Event.CANCELLATION_DONE if outcome.stopped else Event.CANCELLATION_REFUSED
+    entry = about(group, event, "cancellation", at=runtime.clock.now(), principal=runtime.principal)
+    await runtime.ledger.audit.record(replace(entry, job_id=job_id if outcome.is_known else None))
+    return outcome
+
+
+async def _cancelled(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
     replacement = await runtime.ledger.replacements.get(job_id)
     if replacement is not None and replacement.group == group:
         return await _cancel_replacement(runtime, replacement)
@@ -41,11 +53,8 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         intent = await runtime.ledger.find_job(kind, job_id, group)
         if intent is not None:
             return await _cancel_intent(runtime, intent)
-    return Cancelled(
-        stopped=False,
-        explanation="This job was not started here, so it runs at the API or has ended there: the API has no way to "
-        "cancel a job.",
-    )
+    not_here = f"It was not started here: if it has not ended, {_GOES_ON_UPSTREAM}"
+    return Cancelled(stopped=False, explanation=not_here, is_known=False)
 
 
 async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
@@ -55,20 +64,19 @@ async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
             explanation="This job is a part of a replacement: cancel the replacement, by its own job_id.",
         )
     if await runtime.ledger.withdraw(intent.intent_id, cancelled().as_dict(), now=runtime.clock.now()):
-        return Cancelled(stopped=True, explanation="It was stopped before anything was sent; nothing was changed.")
+        return Cancelled(stopped=True, explanation=cancelled().message)
     current = await runtime.ledger.get(intent.intent_id) or intent
     return Cancelled(stopped=False, explanation=_too_late(current))
 
 
 def _too_late(intent: Intent) -> str:
     if intent.state is IntentState.SENDING:
-        return "It was just being sent, so it may run at the API: the API has no way to cancel a job."
+        return f"It was just being sent: if it arrived, {_GOES_ON_UPSTREAM}"
     if intent.state is IntentState.STARTED:
-        return (
-            "It runs at the API, which has no way to cancel a job; it goes on until it ends. "
-            f"{GETTER[intent.kind]} follows it."
-        )
-    return "There is nothing left to cancel: it has ended."
+        return f"The job was sent: {_GOES_ON_UPSTREAM} {GETTER[intent.kind]} follows it."
+    if intent.state is IntentState.UNKNOWN:
+        return f"Nobody knows what became of it: if it arrived, {_GOES_ON_UPSTREAM}"
+    return "The job has ended already; there was nothing left to stop."
 
 
 async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Cancelled:
@@ -84,7 +92,7 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
         )
     current = await replacements.get(replacement.replacement_id) or replacement
     if current.has_ended:
-        return Cancelled(stopped=False, explanation="There is nothing left to cancel: it has ended.")
+        return Cancelled(stopped=False, explanation="It has ended already; there was nothing left to stop.")
     return Cancelled(stopped=False, explanation=_GOES_ON[current.stage])
 
 
@@ -98,9 +106,9 @@ def turned_back() -> dict[str, Detail]:
 
 
 _GOES_ON = {
-    Stage.REMOVING: "The removal runs at the API, which has no way to cancel a job. Call again once the new list is "
-    "to be uploaded, and the old one is put back instead; or let it end.",
-    Stage.UPLOADING: "The upload of the new list runs at the API, which has no way to cancel a job. Once it has ended, "
+    Stage.REMOVING: "The removal runs at Cint, whose API cannot cancel a job. Call again once it has ended, before the "
+    "new list is uploaded, and the old one is put back instead.",
+    Stage.UPLOADING: "The upload of the new list runs at Cint, whose API cannot cancel a job. Once it has ended, "
     "replace_recontacts or restore_recontacts can bring another list back.",
     Stage.VERIFYING: "The new list is stored already and is only being read.",
     Stage.RESTORING: "The old list is being put back; stopping that would leave neither list.",

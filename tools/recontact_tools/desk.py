@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from recontact_tools.watched import publish_nothing
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
     from datetime import timedelta
 
     from recontact_tools.gateway import Gateway
@@ -17,18 +19,15 @@ if TYPE_CHECKING:
     from recontact_tools.policy import Policy
     from recontact_tools.runtime import Clock
     from recontact_tools.sealing import Seal
+    from recontact_tools.watched import Publish
 
 # ours: long enough for the answer of a POST that is on its way, short enough for a host that waits.
 CLOSING_SECONDS = 5.0
 
 
-async def publish_nothing(_uri: str) -> None:
-    """Tell nobody that a resource changed."""
-
-
 @dataclass(slots=True)
 class Desk:
-    """What the stages of a workflow share; *publish* is told the URI of every resource that changed.
+    """What the stages of a workflow share; *publish* is told the URIs of what changed.
 
     A stage does its effects inside `at_work`. Once the desk is closing no effect begins: the stage
     waits until its process ends, its workflow stays pending, and the next process resumes it.
@@ -41,7 +40,7 @@ class Desk:
     policy: Policy
     seal: Seal
     snapshots_kept: timedelta
-    publish: Callable[[str], Awaitable[None]] = publish_nothing
+    publish: Publish = publish_nothing
     _closing: bool = field(default=False, init=False)
     _busy: int = field(default=0, init=False)
 

@@ -33,8 +33,13 @@ async def get_removal_job(
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
     seen = await wait_for(runtime, progress, group, JobKind.REMOVAL, job_id, seconds=wait_seconds)
+    fields = await handle(
+        runtime, group, JobKind.REMOVAL, job=seen.job, ids=seen.ids, started=seen.started, seen=seen.moved
+    )
     return RemovalJobReport(
-        **await handle(runtime, group, JobKind.REMOVAL, job=seen.job, ids=seen.ids, started=seen.started),
+        **fields,
+        ids_done=seen.moved.done if seen.moved else None,
+        ids_total=seen.moved.total if seen.moved else None,
         created_at=iso(seen.job.created_at),
         completed_at=iso(seen.job.completed_at),
         failure_reason=seen.failure_reason,

@@ -72,7 +72,9 @@ async def get_upload_job(
     if seen.job.is_finished:
         grown = await settled(runtime, seen.intent, seen.job, seconds=min(left(), SETTLE_SECONDS))
     compared = await _compared(runtime, group, seen, seconds=left()) if compare else _Comparison()
-    fields = await handle(runtime, group, JobKind.UPLOAD, job=seen.job, ids=seen.ids, started=seen.started)
+    fields = await handle(
+        runtime, group, JobKind.UPLOAD, job=seen.job, ids=seen.ids, started=seen.started, seen=seen.moved
+    )
     return _report(group, seen, fields, grown=grown, compared=compared)
 
 
@@ -92,6 +94,8 @@ def _report(
     fields["next_step"] = restored or _next_step(seen, grown, compared) or fields["next_step"]
     return UploadJobReport(
         **fields,
+        ids_done=seen.moved.done if seen.moved else None,
+        ids_total=seen.moved.total if seen.moved else None,
         created_at=iso(job.created_at),
         completed_at=iso(job.completed_at),
         failure_reason=seen.failure_reason,

@@ -6,6 +6,7 @@ from typing import TypedDict
 from recontact_tools.guardrails import IDS_PER_TARGET_GROUP
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.progress import Moved, narrowed
 from recontact_tools.rates import rate_of
 from recontact_tools.results import EtaSeconds
 from recontact_tools.runtime import Runtime
@@ -33,13 +34,23 @@ class HandleFields(TypedDict):
 
 
 async def handle(
-    runtime: Runtime, group: TargetGroup, kind: JobKind, *, job: Job, ids: int | None, started: datetime
+    runtime: Runtime,
+    group: TargetGroup,
+    kind: JobKind,
+    *,
+    job: Job,
+    ids: int | None,
+    started: datetime,
+    seen: Moved | None = None,
 ) -> HandleFields:
-    """Describe a job that runs or has ended; *ids* is None for a job that was started elsewhere."""
+    """Describe a job that runs or has ended; *ids* is None for a job that was started elsewhere.
+
+    *seen* is how far it has come, where that shows.
+    """
     left, poll = Eta(0, 0), 0
     if not job.is_finished:
-        estimate = await _estimate(runtime, group, kind, ids)
         elapsed = max(0.0, (runtime.clock.now() - started).total_seconds())
+        estimate = narrowed(kind, await _estimate(runtime, group, kind, ids), elapsed, seen)
         left, poll = remaining(estimate, elapsed), poll_after(estimate, elapsed, pace=runtime.rules.pace)
     return HandleFields(
         job_id=job.job_id,

@@ -1,39 +1,57 @@
 """Look at a job for a caller: once, or until it ends or the caller's patience does."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import anyio
 
-from recontact_tools.errors import AnswerAwaited, ErrorCode, RateLimited, Unreachable
+from recontact_tools.elsewhere import Asked, look_elsewhere, look_of
+from recontact_tools.errors import AnswerAwaited, ErrorCode, RateLimited, Refused, Unreachable
 from recontact_tools.handles import is_preparing, job_of
 from recontact_tools.injected import Progress
-from recontact_tools.job_reads import read_job, read_started
-from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.job_reads import read_started
+from recontact_tools.ledger import Intent, IntentState, JobKey
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 from recontact_tools.policy import check_read
+from recontact_tools.progress import Moved, moved
 from recontact_tools.runtime import Runtime
-from recontact_tools.schedule import next_waiting_look
+from recontact_tools.schedule import first_look, next_waiting_look
+from recontact_tools.shared_looks import Look
 from recontact_tools.starting import awaited, revived
+from recontact_tools.telling import Told
+from recontact_tools.uris import changed_uris
 
 # ours: with the longest wait of 45 s still less than the 60 s after which hosts give a call up.
 LOOK_SECONDS = 10.0
+# ours: how far a job has come is a courtesy, for which nobody waits long.
+COUNT_SECONDS = 3.0
 _UNANSWERED = frozenset({IntentState.PLANNED, IntentState.SENDING})
+_AT_ONCE = Asked()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A job as last seen, and the intent it belongs to when it was started here."""
+    """A job as last seen, and the intent it belongs to when it was started here; *look* is None for one that ended."""
 
     job: Job
     intent: Intent | None
     started: datetime
+    look: Look | None = None
 
     @property
     def ids(self) -> int | None:
         """How many IDs the job is about, where that is known."""
         return self.intent.ids if self.intent else None
+
+    @property
+    def moved(self) -> Moved | None:
+        """How far the job has come; None where the count of stored IDs does not show it, and once it has ended."""
+        if self.intent is None or self.look is None or self.job.is_finished:
+            return None
+        before = self.intent.stored_before
+        return moved(self.intent.kind, ids=self.ids, before=before, stored=self.look.stored)
 
     @property
     def failure_reason(self) -> str | None:
@@ -46,10 +64,10 @@ class Seen:
         return f"{code}{reason.description}{trace}"
 
 
-async def look_once(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id: str) -> Seen:
+async def look_once(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id: str, asked: Asked = _AT_ONCE) -> Seen:
     """Return how a job stands; one that has ended is answered from the ledger, for it cannot change.
 
-    *job_id* is the API's, or the id of an intent whose API job is not known yet.
+    *job_id* is the API's, or the id of an intent whose API job is not known yet. Callers share looks.
 
     Raises:
         NotFound: The API knows no such job on this target group.
@@ -59,8 +77,8 @@ async def look_once(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id:
     check_read(runtime.rules.policy, group)
     intent = await runtime.ledger.find_job(kind, job_id, group)
     if intent is None:
-        job = await read_job(runtime.gateway, group, kind, job_id)
-        return Seen(job, None, job.created_at or runtime.clock.now())
+        look = await look_elsewhere(runtime, JobKey(kind, group, job_id), asked)
+        return Seen(look.job, None, look.job.created_at or runtime.clock.now(), look)
     if is_preparing(intent):
         return Seen(job_of(intent), intent, intent.created_at)
     if intent.state in _UNANSWERED:
@@ -71,8 +89,31 @@ async def look_once(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id:
         return Seen(intent.job, intent, intent.created_at)
     if intent.job_id is None and intent.error is not None:
         raise revived(intent.error)
-    job = await read_started(runtime.gateway, runtime.ledger, intent, now=runtime.clock.now())
-    return Seen(job, intent, intent.created_at)
+    look = await _look(runtime, intent, asked)
+    return Seen(look.job, intent, intent.created_at, look)
+
+
+async def _look(runtime: Runtime, intent: Intent, asked: Asked) -> Look:
+    """Look at a started job and, while it runs, count what is stored."""
+
+    async def look() -> Look:
+        job = await read_started(runtime.gateway, runtime.ledger, intent, now=runtime.clock.now())
+        if job.is_finished:
+            await runtime.publish(*changed_uris(intent.group, intent.kind, job.job_id))
+        stored = None if job.is_finished else await _stored(runtime, intent)
+        return look_of(runtime, job, intent.created_at, asked.waited, stored=stored)
+
+    key = JobKey(intent.kind, intent.group, intent.job_id or intent.intent_id)
+    return await runtime.looks.share(key, look, now=runtime.clock.now, after=asked.after)
+
+
+async def _stored(runtime: Runtime, intent: Intent) -> int | None:
+    """Count what is stored, if that can say anything about the job; None as well when it cannot be read soon."""
+    if intent.stored_before is None:
+        return None
+    with anyio.move_on_after(COUNT_SECONDS), suppress(Refused, Unreachable):
+        return await runtime.gateway.get_overview(intent.group)
+    return None
 
 
 async def wait_for(
@@ -83,22 +124,26 @@ async def wait_for(
     A look that fails for want of a connection or of an answer does not end the wait, unless the API asks to be left
     alone for longer than that; the last one is reported.
     """
-    begun, slept, age = runtime.clock.now(), 0.0, 0.0
+    begun, slept, told = runtime.clock.now(), 0.0, Told(progress, kind)
+    asked = Asked()
     while True:
         pause = 0.0
         # Looks take time too; and a clock that is set back must not make the wait longer.
         waited = max(slept, (runtime.clock.now() - begun).total_seconds())
+        # Whoever leaves is content with the look that is fresh: fifty who leave one by one need no fifty looks.
+        asked = Asked(asked.after if waited < seconds else None, waited)
         try:
-            seen = await look_soon(runtime, group, kind, job_id, seconds=max(seconds - waited, LOOK_SECONDS))
+            patience = max(seconds - waited, LOOK_SECONDS)
+            seen = await look_soon(runtime, group, kind, job_id, seconds=patience, asked=asked)
             if seen.job.is_finished or waited >= seconds:
                 return seen
-            age = max(0.0, (begun - seen.started).total_seconds())
-            await progress(waited, float(seconds), f"{kind.value} job: {seen.job.status}")
+            asked = Asked(seen.look, waited)
+            await told(waited, seen.job, seen.moved)
         except (Unreachable, RateLimited, AnswerAwaited) as error:
             pause = error.retry_after
             if waited + pause >= seconds:
                 raise
-        delay = min(max(pause, next_waiting_look(age + waited, pace=runtime.rules.pace)), max(0.0, seconds - waited))
+        delay = min(max(pause, _next_look(runtime, asked)), max(0.0, seconds - waited))
         await runtime.clock.sleep(delay)
         slept += delay
 
@@ -119,14 +164,26 @@ def _is_being_proved(intent: Intent, job: Job) -> bool:
     return is_comparable and intent.proof is None and job.is_completed
 
 
-async def look_soon(runtime: Runtime, group: TargetGroup, kind: JobKind, job_id: str, *, seconds: float) -> Seen:
+def _next_look(runtime: Runtime, asked: Asked) -> float:
+    """Return how many seconds to wait before the next look: until the last one is news no more, for all at once."""
+    pace = runtime.rules.pace
+    longest = next_waiting_look(float("inf"), pace=pace)
+    if asked.after is None:
+        return next_waiting_look(asked.waited, pace=pace)
+    left = (asked.after.fresh_until - runtime.clock.now()).total_seconds()
+    return min(longest, max(first_look(pace=pace), left))
+
+
+async def look_soon(
+    runtime: Runtime, group: TargetGroup, kind: JobKind, job_id: str, *, seconds: float, asked: Asked = _AT_ONCE
+) -> Seen:
     """Look once, but not for longer than *seconds*.
 
     Raises:
         Unreachable: The API did not answer in that time.
     """
     with anyio.move_on_after(seconds):
-        return await look_once(runtime, group, kind, job_id)
+        return await look_once(runtime, group, kind, job_id, asked)
     raise Unreachable(
         "The API did not say in time how the job stands; nothing was changed.",
         code=ErrorCode.UNAVAILABLE,

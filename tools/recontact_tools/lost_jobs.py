@@ -78,7 +78,7 @@ async def _adopt_if_shown(gateway: Gateway, ledger: Ledger, intent: Intent, *, n
     if job is not None and job.is_finished:
         await ledger.mark_finished(intent.intent_id, job, now=now, settled_by="job")
     elif job is not None or intent.job_id is None:  # listed under our name: it is there, whatever a read of it says
-        await ledger.mark_started(intent.intent_id, job_id=job_id, now=now)
+        await ledger.mark_started(intent.intent_id, job_id=job_id, now=now, found=True)
 
 
 async def _readable(gateway: Gateway, intent: Intent, job_id: str) -> Job | None:

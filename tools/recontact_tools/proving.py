@@ -36,7 +36,7 @@ async def prove(desk: Desk, intent: Intent) -> None:
         stored = await all_ids(desk, intent.group)
         proof = await proof_of(desk.ledger, stored=stored, expected=await _sent(desk, intent))
         async with desk.at_work():
-            await desk.ledger.note_proof(intent.intent_id, proof)
+            await desk.ledger.note_proof(intent.intent_id, proof, now=desk.clock.now())
         await desk.publish(job_uri(intent.group, intent.kind, intent.job_id or intent.intent_id))
 
 

@@ -81,6 +81,8 @@ async def replacement_report(runtime: Runtime, replacement: Replacement) -> Uplo
         partial_success_reason=partial.description if partial else None,
         file_name=upload.file_name if upload else None,
         ids_sent=replacement.ids,
+        ids_done=None,
+        ids_total=None,
         stored_before=replacement.stored_before,
         stored_after=proof.stored if proof else None,
         growth=None,

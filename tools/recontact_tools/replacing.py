@@ -52,7 +52,7 @@ async def advance(desk: Desk, replacement_id: str) -> str:
             raise AssertionError("a workflow runs only for a replacement that was written first")
         if replacement.has_ended:
             if replacement.stage is not _KEPT_UNTIL_MENDED:
-                await desk.ledger.snapshots.delete(replacement_id)
+                await desk.ledger.snapshots.delete(replacement_id, now=desk.clock.now())
             return replacement.stage.value
         move = await _STAGES[replacement.stage](desk, replacement)
         if move is None:

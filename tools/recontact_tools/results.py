@@ -184,8 +184,14 @@ class CancelAnswer(Result):
 
 
 class JobReport(JobHandle):
-    """How a job stands: times as ISO 8601, reasons in the API's words."""
+    """How a job stands: times as ISO 8601, reasons in the API's words.
 
+    *ids_done* of *ids_total* have shown in the stored count so far, at least; both are None unless it shows a running
+    job at work.
+    """
+
+    ids_done: int | None
+    ids_total: int | None
     created_at: str | None
     completed_at: str | None
     failure_reason: str | None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from recontact_tools.places import Places
+from recontact_tools.shared_looks import SharedLooks
+from recontact_tools.watched import publish_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from recontact_tools.ledger import Ledger
     from recontact_tools.policy import Policy
     from recontact_tools.sealing import Seal
+    from recontact_tools.watched import Publish
 
 
 class Engine(Protocol):
@@ -53,7 +56,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything an operation may touch; *principal* is who asks, *places* what this process remembers."""
+    """Everything an operation may touch; *principal* is who asks, *places* and *looks* what this process remembers.
+
+    *publish* is told the URIs of what changed.
+    """
 
     rules: Rules
     gateway: Gateway
@@ -64,3 +70,5 @@ class Runtime:
     principal: str
     seal: Seal
     places: Places = field(default_factory=Places)
+    looks: SharedLooks = field(default_factory=SharedLooks)
+    publish: Publish = publish_nothing

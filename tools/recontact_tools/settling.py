@@ -46,7 +46,7 @@ async def settle_upload(desk: Desk, intent: Intent) -> None:
             break
         if job_id is not None:
             async with desk.at_work():
-                await desk.ledger.mark_started(intent.intent_id, job_id=job_id, now=desk.clock.now())
+                await desk.ledger.mark_started(intent.intent_id, job_id=job_id, now=desk.clock.now(), found=True)
             return
     unknown = (
         count_unknown(intent, await _count_around(desk, intent))

@@ -19,6 +19,7 @@ from recontact_tools.errors import (
 from recontact_tools.guardrails import check_count
 from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.ledger.entries import Event, about_intent
 from recontact_tools.models import IdType, Job, JobKind
 from recontact_tools.policy import check_write
 from recontact_tools.proving import prove
@@ -26,7 +27,7 @@ from recontact_tools.rates import rate_of
 from recontact_tools.schedule import first_look, hindered_look, next_look
 from recontact_tools.settling import settle_removal, settle_upload
 from recontact_tools.snapshotting import take_snapshot
-from recontact_tools.uris import job_uri, overview_uri
+from recontact_tools.uris import changed_uris
 
 # ours: ten times the documented 150 minutes of a full upload; what has not ended by then needs a person.
 FOLLOWED_AT_MOST = timedelta(hours=25)
@@ -70,7 +71,8 @@ async def send(desk: Desk, intent_id: str) -> Sent:
     The ledger lets exactly one caller pass from planned to sending, and only that one posts: a process
     that dies afterwards leaves an answer to look for, never a reason to post again.
     """
-    intent = await recorded(desk, intent_id)
+    async with desk.at_work():
+        intent = await recorded(desk, intent_id)
     objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
     async with desk.at_work():
         if objection is not None:
@@ -80,6 +82,7 @@ async def send(desk: Desk, intent_id: str) -> Sent:
         try:
             job_id = await _post(desk, intent)
         except OutcomeUnknown:
+            await desk.ledger.audit.record(about_intent(intent, Event.REQUEST_UNANSWERED, desk.clock.now()))
             return Sent.LOST
         except RecontactError as refusal:
             await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())
@@ -175,7 +178,8 @@ class Looks:
 async def follow(desk: Desk, intent_id: str) -> None:
     """Look at a started job until it has ended, on the schedule of `schedule.next_look`.
 
-    Whoever takes a job over looks soon, however old it is.
+    Whoever takes a job over looks soon, however old it is. Its end is told here even if somebody else saw it first:
+    who did may have died before telling.
     """
     intent = await recorded(desk, intent_id)
     rate = await rate_of(desk.ledger, intent.kind, intent.group.account_id, pace=desk.pace)
@@ -183,16 +187,21 @@ async def follow(desk: Desk, intent_id: str) -> None:
     while intent.state is IntentState.STARTED:
         await desk.clock.sleep(delay)
         async with desk.at_work():
+            intent = await recorded(desk, intent_id)  # a caller's look may have seen the end by now
+            if intent.state is not IntentState.STARTED:
+                break
             looks = await _look(desk, intent, looks)
             intent = await recorded(desk, intent_id)
             age = desk.clock.now() - intent.created_at
             if intent.state is IntentState.STARTED and (age > FOLLOWED_AT_MOST or looks.misses >= MISSES_AT_MOST):
                 await desk.ledger.mark_unknown(intent_id, _lost_sight(intent), now=desk.clock.now())
-                return
+                break
         waited += delay
         # A clock that is set back must not bring the quick first looks back.
         delay = next_look(rate, intent.ids or 0, max(waited, age.total_seconds()), pace=desk.pace)
         delay = hindered_look(delay, looks.vain, retry_after=looks.retry_after)
+    async with desk.at_work():
+        await desk.publish(*changed_uris(intent.group, intent.kind, intent.job_id or intent_id))
 
 
 async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
@@ -207,12 +216,9 @@ async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
 
 
 async def note(desk: Desk, intent: Intent, job: Job) -> None:
-    """Remember what a look showed, and tell subscribers when the state changed."""
-    changed = await desk.ledger.note_job(intent.intent_id, job, now=desk.clock.now())
-    if not changed and not job.is_finished:
-        return
-    await desk.publish(job_uri(intent.group, intent.kind, job.job_id))
-    await desk.publish(overview_uri(intent.group))
+    """Remember what a look showed, and tell subscribers when the state changed; `follow` tells the end."""
+    if await desk.ledger.note_job(intent.intent_id, job, now=desk.clock.now()):
+        await desk.publish(*changed_uris(intent.group, intent.kind, job.job_id))
 
 
 async def ended(desk: Desk, intent_id: str) -> Intent:

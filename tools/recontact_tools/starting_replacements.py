@@ -31,7 +31,7 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
         raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
     finally:
         if opened is None or opened.replacement_id != replacement.replacement_id:
-            await runtime.ledger.snapshots.delete(replacement.replacement_id)
+            await runtime.ledger.snapshots.delete(replacement.replacement_id, now=replacement.created_at)
     await submit(runtime, opened.replacement_id, partial(runtime.ledger.replacements.withdraw, opened.replacement_id))
     return opened
 

@@ -1,5 +1,6 @@
 """The one builder of resource URIs: subscriptions match them as exact strings."""
 
+import re
 from urllib.parse import quote
 
 from recontact_tools.models import JobKind, TargetGroup
@@ -14,6 +15,12 @@ DIFFERENCES = TEMPLATE + "upload-jobs/{job_id}/differences.csv"
 REPLACEMENT = TEMPLATE + "replacements/{replacement_id}"
 RESPONDENTS = TEMPLATE + "respondents.csv"
 SNAPSHOT = TEMPLATE + "snapshots/{snapshot_id}.csv"
+
+_GROUP = re.compile(r"recontact://accounts/(\d+)/projects/([^/]+)/target-groups/([^/]+)/")
+
+
+AUDIT = TEMPLATE + "audit"
+WHOLE_AUDIT = "recontact://audit"
 
 
 def _filled(template: str, group: TargetGroup, **ids: str) -> str:
@@ -58,3 +65,19 @@ def replacement_uri(group: TargetGroup, replacement_id: str) -> str:
 def snapshot_uri(group: TargetGroup, snapshot_id: str) -> str:
     """Return where the RSIDs of a snapshot are read as CSV."""
     return _filled(SNAPSHOT, group, snapshot_id=snapshot_id)
+
+
+def group_in(uri: str) -> TargetGroup | None:
+    """Return the target group that a URI made here is about; None for any other URI."""
+    found = _GROUP.match(uri)
+    return found and TargetGroup(int(found[1]), found[2], found[3])
+
+
+def audit_uri(group: TargetGroup) -> str:
+    """Return where the newest entries of the audit trail about one target group are read."""
+    return _filled(AUDIT, group)
+
+
+def changed_uris(group: TargetGroup, kind: JobKind, job_id: str) -> tuple[str, str, str]:
+    """Return what reads otherwise once a job has changed: the job itself, the count, and the list."""
+    return job_uri(group, kind, job_id), overview_uri(group), respondents_uri(group)

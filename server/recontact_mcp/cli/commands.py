@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from recontact_mcp.cli.audit import audit
 from recontact_mcp.cli.check import check
 from recontact_mcp.cli.demo import demo
 from recontact_mcp.cli.doctor import doctor
@@ -24,6 +25,7 @@ app.command(rich_help_panel="Try it")(demo)
 app.command(rich_help_panel="Try it")(check)
 app.command(rich_help_panel="Try it")(doctor)
 app.command(rich_help_panel="Run it")(serve)
+app.command(rich_help_panel="Run it")(audit)
 app.add_typer(service, rich_help_panel="Run it")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from recontact_mcp.settings import Settings, SettingsError, load_settings
 
@@ -27,7 +27,7 @@ def person() -> Console:
     return console
 
 
-def titled(title: str, *columns: str) -> Table:
+def titled(title: str, *columns: Column | str) -> Table:
     """Return a table in the one style that all commands use."""
     return Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
 

@@ -15,6 +15,7 @@ from recontact_tools.ledger.faults import (
     ReplacementKeyTaken,
     UnknownIntent,
 )
+from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
 from recontact_tools.ledger.interface import Ledger
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof, Replacement
 from recontact_tools.ledger.replacements import Replacements
@@ -29,6 +30,7 @@ from recontact_tools.ledger.states import (
     Stage,
     can_follow,
 )
+from recontact_tools.ledger.task_interface import Task, Tasks
 
 __all__ = [
     "ACTIVE_STATES",
@@ -36,14 +38,18 @@ __all__ = [
     "ActiveIntent",
     "ActiveReplacement",
     "Duration",
+    "Elsewhere",
+    "ForeignJob",
     "IllegalTransition",
     "Intent",
     "IntentIdTaken",
     "IntentState",
+    "JobKey",
     "KeyTaken",
     "Ledger",
     "LedgerFault",
     "LedgerUnavailable",
+    "News",
     "Piece",
     "Plan",
     "PlanPurpose",
@@ -58,6 +64,9 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "Stage",
+    "Task",
+    "Tasks",
     "UnknownIntent",
+    "Updates",
     "can_follow",
 ]

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from recontact_tools.ledger.faults import LedgerUnavailable
-from recontact_tools.ledger.migrations import migrate
+from recontact_tools.ledger.migrations import check_version, migrate
 
 BUSY_MILLISECONDS = 30_000  # ours: longer than any write of a sibling process on a slow disk
 _OTHERS_MAY = 0o077
@@ -39,6 +39,19 @@ def open_pair(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         raise
     reader.execute("PRAGMA query_only = ON")
     return writer, reader
+
+
+@contextmanager
+def reading(path: Path) -> Generator[sqlite3.Connection, None, None]:
+    """Open the existing ledger *path* to read it and nothing else, beside whoever writes; its version may be older.
+
+    Raises:
+        LedgerUnavailable: the file is not a ledger, or one of a newer version.
+    """
+    with anticipating_sqlite(), closing(connect(path)) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        check_version(connection)
+        yield connection
 
 
 def make_write_ahead(path: Path) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NoReturn
 
 from recontact_tools.errors import Detail
+from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.entries import Event, Word, about_intent
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
@@ -55,6 +57,8 @@ def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None
     connection.execute(_INSERT, intent_values(intent))
     if payload is not None:
         connection.execute("INSERT INTO payloads VALUES (?, ?)", (intent.intent_id, payload))
+    detail = {"ids": intent.ids, "stored_before": intent.stored_before}
+    append(connection, about_intent(intent, Event.INTENT_PLANNED, intent.created_at, detail=detail))
 
 
 def refuse_second(connection: sqlite3.Connection, group: TargetGroup) -> NoReturn:
@@ -128,8 +132,9 @@ def send_once(connection: sqlite3.Connection, intent_id: str, now: datetime) -> 
         "UPDATE intents SET state = 'sending', updated_at = ? WHERE intent_id = ? AND state = 'planned'",
         (instant(now), intent_id),
     )
-    if changed.rowcount == 0:
-        existing(connection, intent_id)
+    intent = existing(connection, intent_id)
+    if changed.rowcount == 1:
+        append(connection, about_intent(intent, Event.REQUEST_SENDING, now, detail={"ids": intent.ids}))
     return changed.rowcount == 1
 
 
@@ -139,8 +144,9 @@ def withdraw(connection: sqlite3.Connection, intent_id: str, error: dict[str, De
         "UPDATE intents SET state = 'refused', error = ?, updated_at = ? WHERE intent_id = ? AND state = 'planned'",
         (error_text(error), instant(now), intent_id),
     )
-    if changed.rowcount == 0:
-        existing(connection, intent_id)
+    intent = existing(connection, intent_id)
+    if changed.rowcount == 1:
+        append(connection, about_intent(intent, Event.INTENT_WITHDRAWN, now, detail=_code(error)))
     return changed.rowcount == 1
 
 
@@ -168,10 +174,12 @@ def move(connection: sqlite3.Connection, intent_id: str, new: IntentState, now: 
     return True
 
 
-def start(connection: sqlite3.Connection, intent_id: str, job_id: str, now: datetime) -> None:
-    """Move an intent to started under the API's job id, which never changes afterwards."""
+def start(connection: sqlite3.Connection, intent_id: str, job_id: str, now: datetime, *, found: bool) -> None:
+    """Move an intent to started under the API's job id, which never changes afterwards; answered, or *found*."""
     if move(connection, intent_id, IntentState.STARTED, now):
         connection.execute("UPDATE intents SET job_id = ? WHERE intent_id = ?", (job_id, intent_id))
+        event = Event.JOB_FOUND if found else Event.REQUEST_ACCEPTED
+        append(connection, about_intent(existing(connection, intent_id), event, now))
     elif existing(connection, intent_id).job_id != job_id:
         raise IllegalTransition(IntentState.STARTED, IntentState.STARTED)
 
@@ -187,6 +195,9 @@ def finish(connection: sqlite3.Connection, intent_id: str, job: Job, now: dateti
             "UPDATE intents SET job = ?, settled_by = ?, job_id = coalesce(job_id, ?) WHERE intent_id = ?",
             (job_text(job), settled_by, learnt, intent_id),
         )
+        event = Event.JOB_FAILED if job.is_failed else Event.JOB_COMPLETED
+        detail = {"settled_by": settled_by, "partly": job.partial_success_reason is not None}
+        append(connection, about_intent(existing(connection, intent_id), event, now, detail=detail))
 
 
 def give_up(
@@ -195,6 +206,12 @@ def give_up(
     """Move an intent to refused or unknown with the error its caller is told."""
     if move(connection, intent_id, new, now):
         connection.execute("UPDATE intents SET error = ? WHERE intent_id = ?", (error_text(error), intent_id))
+        event = Event.REQUEST_REFUSED if new is IntentState.REFUSED else Event.OUTCOME_UNKNOWN
+        append(connection, about_intent(existing(connection, intent_id), event, now, detail=_code(error)))
+
+
+def _code(error: dict[str, Detail]) -> dict[str, Word]:
+    return {"code": str(error.get("code"))}
 
 
 def is_news(intent: Intent, job: Job) -> bool:
@@ -214,11 +231,15 @@ def note(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime
     return intent.job is None or intent.job.status != job.status
 
 
-def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof) -> None:
+def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof, now: datetime) -> None:
     """Remember how the stored list compared with the sent one; the first comparison stays."""
-    connection.execute(
+    noted = connection.execute(
         "UPDATE intents SET proof = ? WHERE intent_id = ? AND proof IS NULL", (proof_text(proof), intent_id)
     )
+    if noted.rowcount:
+        event = Event.RESTORE_PROVED if proof.is_equal else Event.RESTORE_DIFFERED
+        detail = {"stored": proof.stored, "missing": proof.missing, "extra": proof.extra}
+        append(connection, about_intent(existing(connection, intent_id), event, now, detail=detail))
 
 
 def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, ...]:

@@ -1,14 +1,20 @@
 """The ledger as the rest of the product sees it."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from recontact_tools.errors import Detail
+from recontact_tools.errors import Detail, ErrorCode
+from recontact_tools.ledger.following import Elsewhere, Updates
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.replacements import Replacements
 from recontact_tools.ledger.snapshots import Snapshots
 from recontact_tools.ledger.states import SettledBy
+from recontact_tools.ledger.task_interface import Tasks
 from recontact_tools.models import Job, JobKind, TargetGroup
+
+if TYPE_CHECKING:  # their dataclasses are no part of a cold start
+    from recontact_tools.ledger.entries import Evidence
+    from recontact_tools.ledger.trail import AuditTrail
 
 
 class Ledger(Protocol):
@@ -26,6 +32,26 @@ class Ledger(Protocol):
     @property
     def replacements(self) -> Replacements:
         """The replacements of one list by another."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """The names that clients of the Tasks extension have for jobs."""
+        ...
+
+    @property
+    def audit(self) -> "AuditTrail":
+        """The record of every move, which is written with the move, and of what else happened."""
+        ...
+
+    @property
+    def updates(self) -> Updates:
+        """What changed, told between processes."""
+        ...
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Jobs that were started elsewhere."""
         ...
 
     async def digest(self, *parts: bytes) -> str:
@@ -81,8 +107,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime) -> None:
+    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime, found: bool = False) -> None:
         """Record that the API runs job *job_id*; the payload is deleted with it, and the error of one that was unknown.
+
+        *found* is that looking told it, and not the API's answer.
 
         Raises:
             IllegalTransition: the intent is not being sent nor unknown, or runs under another job id.
@@ -118,7 +146,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def note_proof(self, intent_id: str, proof: Proof) -> None:
+    async def note_proof(self, intent_id: str, proof: Proof, *, now: datetime) -> None:
         """Remember how the stored list compared with the sent one; the first comparison stays."""
         ...
 
@@ -168,12 +196,15 @@ class Ledger(Protocol):
         """Return the open, unexpired plan of a principal and target group."""
         ...
 
-    async def spend_plan(self, plan_id: str, *, principal: str, now: datetime) -> bool:
-        """Use a plan up; True exactly once, and only if it is open, unexpired and the principal's own."""
+    async def spend_plan(self, plan_id: str, *, principal: str, now: datetime, evidence: "Evidence" = ...) -> bool:
+        """Use a plan up; True exactly once, and only if it is open, unexpired and the principal's own.
+
+        *evidence* is how sure it is that a person agreed; whoever says nothing claims the least.
+        """
         ...
 
-    async def close_plan(self, plan_id: str, *, now: datetime) -> None:
-        """Make an open plan unusable; a spent, closed or unknown one is left as it is."""
+    async def close_plan(self, plan_id: str, *, now: datetime, code: ErrorCode = ...) -> None:
+        """Make an open plan unusable, *code* being why; a spent, closed or unknown one is left as it is."""
         ...
 
     async def places(self, target_group_id: str) -> tuple[TargetGroup, ...]:

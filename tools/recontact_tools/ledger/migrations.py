@@ -6,6 +6,7 @@ Plain SQL and `PRAGMA user_version` instead of Alembic, which would cost SQLAlch
 import sqlite3
 
 from recontact_tools.ledger.faults import LedgerUnavailable
+from recontact_tools.ledger.schema import AUDIT, FOLLOWING, TASKS, UNDO
 
 # Never edit a version that was released: append one. `position` decides the order of rows written within
 # one microsecond. The trigger, not our code, keeps respondent ids out of every settled intent.
@@ -80,81 +81,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE secrets (name TEXT PRIMARY KEY, secret BLOB NOT NULL)",
         "INSERT INTO secrets VALUES ('digests', randomblob(32))",
     ),
-    # What may be restored, and lists that are replaced. A piece is sealed before it comes here: no id, and no cursor,
-    # which may hold one, is ever written in clear.
-    (
-        "ALTER TABLE intents ADD COLUMN parent_id TEXT",
-        "ALTER TABLE intents ADD COLUMN restores TEXT",
-        "ALTER TABLE intents ADD COLUMN proof TEXT",
-        "CREATE INDEX intents_by_parent ON intents (parent_id) WHERE parent_id IS NOT NULL",
-        "ALTER TABLE plans ADD COLUMN purpose TEXT NOT NULL DEFAULT 'removal'",
-        "ALTER TABLE plans ADD COLUMN new_ids INTEGER",
-        "ALTER TABLE plans ADD COLUMN fingerprint TEXT",
-        """
-        CREATE TABLE snapshots (
-            position INTEGER PRIMARY KEY AUTOINCREMENT,
-            snapshot_id TEXT NOT NULL UNIQUE,
-            purpose TEXT NOT NULL,
-            principal TEXT NOT NULL,
-            account_id INTEGER NOT NULL,
-            project_id TEXT NOT NULL,
-            target_group_id TEXT NOT NULL,
-            expected INTEGER NOT NULL,
-            count INTEGER NOT NULL,
-            pieces INTEGER NOT NULL,
-            set_hash TEXT,
-            created_at TEXT NOT NULL,
-            updated_at TEXT NOT NULL,
-            expires_at TEXT NOT NULL
-        )
-        """,
-        "CREATE INDEX snapshots_by_group ON snapshots (target_group_id, purpose)",
-        """
-        CREATE TABLE snapshot_pieces (
-            snapshot_id TEXT NOT NULL,
-            number INTEGER NOT NULL,
-            sealed BLOB NOT NULL,
-            PRIMARY KEY (snapshot_id, number)
-        )
-        """,
-        """
-        CREATE TABLE replacements (
-            position INTEGER PRIMARY KEY AUTOINCREMENT,
-            replacement_id TEXT NOT NULL UNIQUE,
-            removal_id TEXT NOT NULL UNIQUE,
-            principal TEXT NOT NULL,
-            account_id INTEGER NOT NULL,
-            project_id TEXT NOT NULL,
-            target_group_id TEXT NOT NULL,
-            id_type TEXT NOT NULL,
-            ids INTEGER NOT NULL,
-            stored_before INTEGER NOT NULL,
-            stage TEXT NOT NULL,
-            attempts INTEGER NOT NULL,
-            plan_id TEXT,
-            fingerprint TEXT NOT NULL,
-            idempotency_key TEXT,
-            error TEXT,
-            proof TEXT,
-            created_at TEXT NOT NULL,
-            updated_at TEXT NOT NULL
-        )
-        """,
-        """
-        CREATE UNIQUE INDEX one_running_replacement ON replacements (target_group_id, project_id, account_id)
-        WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck')
-        """,
-        """
-        CREATE UNIQUE INDEX one_replacement_per_key ON replacements (principal, idempotency_key)
-        WHERE idempotency_key IS NOT NULL AND stage <> 'refused'
-        """,
-    ),
+    UNDO,
+    TASKS,
+    AUDIT,
+    FOLLOWING,
 )
+AUDITED_SINCE = MIGRATIONS.index(AUDIT) + 1
+"""The first version of the schema with an audit trail."""
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
     """Return how many migrations the file has had."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def check_version(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> int:
+    """Return how many migrations the file has had, all of them known here.
+
+    Raises:
+        LedgerUnavailable: a newer version of the product wrote the file.
+    """
+    version = schema_version(connection)
+    if version > len(migrations):
+        raise LedgerUnavailable("a newer version of recontact-mcp wrote this ledger; upgrade to use it")
     return version
 
 
@@ -169,9 +119,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], .
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         # Asked again under the write lock: another process may have migrated while we waited for it.
-        version = schema_version(connection)
-        if version > len(migrations):
-            raise LedgerUnavailable("a newer version of recontact-mcp wrote this ledger; upgrade to use it")
+        version = check_version(connection, migrations)
         for script in migrations[version:]:
             for statement in script:
                 connection.execute(statement)

@@ -3,50 +3,74 @@
 import sqlite3
 from datetime import datetime
 
+from recontact_tools.errors import ErrorCode
+from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.entries import Event, Evidence, about_plan
 from recontact_tools.ledger.records import Plan
 from recontact_tools.ledger.rows import PLAN_COLUMNS, group_values, instant, plan_from, plan_values
 from recontact_tools.models import TargetGroup
 
 _OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+_SELECT = f"SELECT {PLAN_COLUMNS} FROM plans"  # noqa: S608 - the columns are a constant of ours
+_CLOSED_BECAUSE = {
+    ErrorCode.CONFIRMATION_DECLINED: Event.CONFIRMATION_DECLINED,
+    ErrorCode.CONFIRMATION_MISMATCH: Event.CONFIRMATION_MISMATCHED,
+    ErrorCode.CONFIRMATION_TIMED_OUT: Event.CONFIRMATION_TIMED_OUT,
+    ErrorCode.CONFIRMATION_UNAVAILABLE: Event.CONFIRMATION_UNAVAILABLE,
+}
 
 
 def record(connection: sqlite3.Connection, plan: Plan) -> None:
     """Write a plan; other open plans of the same principal and target group are closed."""
-    connection.execute(
-        "UPDATE plans SET state = 'closed', updated_at = ? "  # noqa: S608 - a constant of ours
-        f"WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND plan_id <> ?",
-        (instant(plan.created_at), plan.principal, *group_values(plan.group), plan.plan_id),
-    )
-    connection.execute(
+    older = connection.execute(
+        f"{_SELECT} WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND plan_id <> ?",
+        (plan.principal, *group_values(plan.group), plan.plan_id),
+    ).fetchall()
+    for row in older:
+        close(connection, row["plan_id"], plan.created_at, code=None)
+    written = connection.execute(
         f"INSERT INTO plans ({PLAN_COLUMNS}, updated_at) "  # noqa: S608 - a constant of ours
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (plan_id) DO NOTHING",
         (*plan_values(plan), instant(plan.created_at)),
     )
+    if written.rowcount == 1:
+        append(connection, about_plan(plan, Event.PLAN_MADE, plan.created_at, ids=plan.count))
 
 
 def usable(connection: sqlite3.Connection, principal: str, group: TargetGroup, now: datetime) -> Plan | None:
     """Read the open plan of a principal and target group, unless it has expired."""
     row = connection.execute(
-        f"SELECT {PLAN_COLUMNS} FROM plans "  # noqa: S608 - a constant of ours
-        f"WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND expires_at > ?",
+        f"{_SELECT} WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND expires_at > ?",
         (principal, *group_values(group), instant(now)),
     ).fetchone()
     return row and plan_from(row)
 
 
-def spend(connection: sqlite3.Connection, plan_id: str, principal: str, now: datetime) -> bool:
+def spend(connection: sqlite3.Connection, plan_id: str, principal: str, now: datetime, evidence: Evidence) -> bool:
     """Use a plan up; False unless it is open, unexpired and the principal's own."""
     changed = connection.execute(
         "UPDATE plans SET state = 'spent', updated_at = ? "
         "WHERE plan_id = ? AND principal = ? AND state = 'open' AND expires_at > ?",
         (instant(now), plan_id, principal, instant(now)),
     )
+    if changed.rowcount == 1:
+        plan = _one(connection, plan_id)
+        entry = about_plan(plan, Event.CONFIRMATION_AGREED, now, evidence=evidence.value, ids=plan.count)
+        append(connection, entry)
     return changed.rowcount == 1
 
 
-def close(connection: sqlite3.Connection, plan_id: str, now: datetime) -> None:
-    """Make an open plan unusable; any other is left as it is."""
-    connection.execute(
+def close(connection: sqlite3.Connection, plan_id: str, now: datetime, code: ErrorCode | None) -> None:
+    """Make an open plan unusable, and why (None: a newer one takes its place); any other is left as it is."""
+    changed = connection.execute(
         "UPDATE plans SET state = 'closed', updated_at = ? WHERE plan_id = ? AND state = 'open'",
         (instant(now), plan_id),
     )
+    if changed.rowcount == 1:
+        event = _CLOSED_BECAUSE.get(code, Event.PLAN_CLOSED) if code else Event.PLAN_CLOSED
+        why = {"code": code.value} if code else {"why": "replaced"}
+        append(connection, about_plan(_one(connection, plan_id), event, now, **why))
+
+
+def _one(connection: sqlite3.Connection, plan_id: str) -> Plan:
+    return plan_from(connection.execute(f"{_SELECT} WHERE plan_id = ?", (plan_id,)).fetchone())

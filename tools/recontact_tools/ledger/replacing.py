@@ -2,10 +2,13 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import datetime
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intents
+from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.faults import ActiveIntent, ActiveReplacement, ReplacementKeyTaken
 from recontact_tools.ledger.records import Proof, Replacement
 from recontact_tools.ledger.repeats import SAME_CALL_WITHIN
@@ -28,6 +31,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM replacements"  # noqa: S608 - the columns are
 _MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
 _INSERT = f"INSERT INTO replacements ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - as above
 _OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+_EVENTS = {
+    Stage.DONE: Event.REPLACEMENT_COMPLETED,
+    Stage.REFUSED: Event.REPLACEMENT_FAILED,
+    Stage.RESTORED: Event.REPLACEMENT_FAILED,
+    Stage.STUCK: Event.REPLACEMENT_FAILED,
+}
 _RUNNING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
 
 
@@ -67,7 +76,27 @@ def moved(
         "proof = coalesce(?, proof) WHERE replacement_id = ? AND stage = ?",
         (new.value, instant(now), error_text(error), proof_text(proof), replacement_id, old.value),
     )
+    if changed.rowcount:
+        _tell(connection, replacement_id, _EVENTS.get(new, Event.REPLACEMENT_STAGE), now)
     return changed.rowcount == 1
+
+
+def _tell(connection: sqlite3.Connection, replacement_id: str, event: Event, at: datetime) -> None:
+    """Write into the audit trail where a replacement stands by now."""
+    replacement = one(connection, replacement_id)
+    if replacement is None:
+        raise AssertionError("only a replacement that is there can be told of")
+    entry = about(
+        replacement.group,
+        event,
+        "replacement",
+        at=at,
+        principal=replacement.principal,
+        stage=replacement.stage.value,
+        ids=replacement.ids,
+        replaces=replacement.stored_before,
+    )
+    append(connection, replace(entry, intent_id=replacement_id, plan_id=replacement.plan_id))
 
 
 def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
@@ -136,6 +165,7 @@ def open_once(connection: sqlite3.Connection, replacement: Replacement) -> Repla
     if other is not None:
         raise ActiveReplacement(other.replacement_id)
     connection.execute(_INSERT, _values(replacement))
+    _tell(connection, replacement.replacement_id, Event.REPLACEMENT_BEGUN, replacement.created_at)
     return replacement
 
 

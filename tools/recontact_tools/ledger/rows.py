@@ -1,18 +1,16 @@
 """Turning records into rows and back."""
 
 import json
-import re
 import sqlite3
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from recontact_tools.errors import Detail
+from recontact_tools.ledger.entries import RESPONDENT_ID
 from recontact_tools.ledger.records import Intent, Plan, Proof
 from recontact_tools.ledger.states import IntentState, PlanPurpose, PlanState
 from recontact_tools.models import IdType, Job, JobKind, Reason, TargetGroup
-
-_RESPONDENT_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 INTENT_COLUMNS = (
     "intent_id, kind, principal, account_id, project_id, target_group_id, id_type, file_name, ids, "
@@ -66,10 +64,11 @@ def proof_from(text: str | None) -> Proof | None:
 def _masked(reason: Reason | None) -> Reason | None:
     if reason is None:
         return None
-    return replace(reason, description=_RESPONDENT_ID.sub("[id]", reason.description))
+    return replace(reason, description=RESPONDENT_ID.sub("[id]", reason.description))
 
 
-def _job(text: str) -> Job:
+def job_from(text: str) -> Job:
+    """Read what `job_text` wrote."""
     # Any: the edge to JSON, which job_text wrote.
     raw: dict[str, Any] = json.loads(text)
     for name in ("created_at", "completed_at"):
@@ -126,7 +125,7 @@ def intent_from(row: sqlite3.Row) -> Intent:
         stored_before=row["stored_before"],
         state=IntentState(row["state"]),
         job_id=row["job_id"],
-        job=row["job"] and _job(row["job"]),
+        job=row["job"] and job_from(row["job"]),
         error=row["error"] and json.loads(row["error"]),
         plan_id=row["plan_id"],
         created_at=datetime.fromisoformat(row["created_at"]),

@@ -3,23 +3,13 @@
 A snapshot is what a target group stored before a removal; the list of a replacement is what is to be stored after it.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from recontact_tools.ledger.file import LedgerFile
-from recontact_tools.ledger.rows import group_from, group_values, instant
 from recontact_tools.models import TargetGroup
-
-_COLUMNS = (
-    "snapshot_id, purpose, principal, account_id, project_id, target_group_id, expected, count, pieces, "
-    "set_hash, created_at, updated_at, expires_at"
-)
-_SELECT = f"SELECT {_COLUMNS} FROM snapshots"  # noqa: S608 - the columns are a constant of ours
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 
 
 class Purpose(StrEnum):
@@ -91,152 +81,10 @@ class Snapshots(Protocol):
         """Return the snapshots taken before removals, the latest first."""
         ...
 
-    async def delete(self, snapshot_id: str) -> bool:
+    async def delete(self, snapshot_id: str, *, now: datetime) -> bool:
         """Delete a list and every trace of its pieces; False if there is none."""
         ...
 
     async def expire(self, *, now: datetime) -> int:
         """Delete the lists whose time has come, and return how many; not those that running work still needs."""
         ...
-
-
-class SqliteSnapshots:
-    """See `Snapshots`."""
-
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
-
-    async def begin(self, snapshot: Snapshot, *, afresh: bool = False) -> Snapshot:
-        """See `Snapshots.begin`."""
-        return await self._file.write(lambda connection: begin(connection, snapshot, afresh=afresh), scrubs=afresh)
-
-    async def add(self, snapshot_id: str, pieces: Sequence[Piece], *, now: datetime) -> None:
-        """See `Snapshots.add`."""
-        await self._file.write(lambda connection: add(connection, snapshot_id, pieces, now))
-
-    async def complete(self, snapshot_id: str, *, set_hash: str, now: datetime) -> None:
-        """See `Snapshots.complete`."""
-        await self._file.write(
-            lambda connection: connection.execute(
-                "UPDATE snapshots SET set_hash = ?, updated_at = ? WHERE snapshot_id = ? AND set_hash IS NULL",
-                (set_hash, instant(now), snapshot_id),
-            )
-        )
-
-    async def get(self, snapshot_id: str) -> Snapshot | None:
-        """See `Snapshots.get`."""
-        return self._file.read(lambda connection: one(connection, snapshot_id))
-
-    async def sealed(self, snapshot_id: str) -> tuple[bytes, ...]:
-        """See `Snapshots.sealed`."""
-        return await self._file.read_in_thread(
-            lambda connection: tuple(
-                row["sealed"]
-                for row in connection.execute(
-                    "SELECT sealed FROM snapshot_pieces WHERE snapshot_id = ? ORDER BY number", (snapshot_id,)
-                )
-            )
-        )
-
-    async def kept(self, group: TargetGroup | None = None, *, limit: int = 1_000) -> tuple[Snapshot, ...]:
-        """See `Snapshots.kept`."""
-        return await self._file.read_in_thread(lambda connection: kept(connection, group, limit))
-
-    async def delete(self, snapshot_id: str) -> bool:
-        """See `Snapshots.delete`."""
-        return await self._file.write(lambda connection: delete(connection, snapshot_id), scrubs=True)
-
-    async def expire(self, *, now: datetime) -> int:
-        """See `Snapshots.expire`."""
-        due = await self._file.read_in_thread(lambda connection: expired(connection, now))
-        for snapshot_id in due:
-            await self.delete(snapshot_id)
-        return len(due)
-
-
-def one(connection: sqlite3.Connection, snapshot_id: str) -> Snapshot | None:
-    """Read a list by its id."""
-    row = connection.execute(f"{_SELECT} WHERE snapshot_id = ?", (snapshot_id,)).fetchone()
-    return row and _snapshot(row)
-
-
-def begin(connection: sqlite3.Connection, snapshot: Snapshot, *, afresh: bool) -> Snapshot:
-    """Write a new list, or read the one that is there."""
-    if afresh:
-        delete(connection, snapshot.snapshot_id)
-    connection.execute(
-        f"INSERT INTO snapshots ({_COLUMNS}) "  # noqa: S608 - the columns are a constant of ours
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (snapshot_id) DO NOTHING",
-        (
-            snapshot.snapshot_id,
-            snapshot.purpose.value,
-            snapshot.principal,
-            *group_values(snapshot.group),
-            snapshot.expected,
-            snapshot.count,
-            snapshot.pieces,
-            snapshot.set_hash,
-            instant(snapshot.created_at),
-            instant(snapshot.updated_at),
-            instant(snapshot.expires_at),
-        ),
-    )
-    return one(connection, snapshot.snapshot_id) or snapshot
-
-
-def add(connection: sqlite3.Connection, snapshot_id: str, pieces: Sequence[Piece], now: datetime) -> None:
-    """Add the pieces that are the next ones."""
-    for piece in pieces:
-        added = connection.execute(
-            "INSERT INTO snapshot_pieces SELECT ?, ?, ? FROM snapshots "
-            "WHERE snapshot_id = ? AND pieces = ? AND set_hash IS NULL",
-            (snapshot_id, piece.number, piece.sealed, snapshot_id, piece.number),
-        )
-        if added.rowcount:
-            connection.execute(
-                "UPDATE snapshots SET pieces = pieces + 1, count = count + ?, updated_at = ? WHERE snapshot_id = ?",
-                (piece.ids, instant(now), snapshot_id),
-            )
-
-
-def kept(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) -> tuple[Snapshot, ...]:
-    """Read the snapshots taken before removals, the latest first."""
-    where, values = (f"AND {_OF_GROUP} ", group_values(group)) if group else ("", ())
-    rows = connection.execute(
-        f"{_SELECT} WHERE purpose = 'removal' {where}ORDER BY position DESC LIMIT ?", (*values, limit)
-    )
-    return tuple(_snapshot(row) for row in rows)
-
-
-def delete(connection: sqlite3.Connection, snapshot_id: str) -> bool:
-    """Delete a list and its pieces."""
-    connection.execute("DELETE FROM snapshot_pieces WHERE snapshot_id = ?", (snapshot_id,))
-    return connection.execute("DELETE FROM snapshots WHERE snapshot_id = ?", (snapshot_id,)).rowcount == 1
-
-
-def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
-    """Read the ids of the lists whose time has come and that no running work needs."""
-    rows = connection.execute(
-        "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "
-        "(SELECT intent_id FROM intents WHERE state IN ('planned', 'sending', 'started')) AND NOT EXISTS "
-        "(SELECT 1 FROM replacements WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck') AND (snapshot_id = "
-        "replacement_id OR snapshot_id IN (SELECT intent_id FROM intents WHERE parent_id = replacement_id)))",
-        (instant(now),),
-    )
-    return tuple(row["snapshot_id"] for row in rows)
-
-
-def _snapshot(row: sqlite3.Row) -> Snapshot:
-    return Snapshot(
-        snapshot_id=row["snapshot_id"],
-        purpose=Purpose(row["purpose"]),
-        principal=row["principal"],
-        group=group_from(row),
-        expected=row["expected"],
-        count=row["count"],
-        pieces=row["pieces"],
-        set_hash=row["set_hash"],
-        created_at=datetime.fromisoformat(row["created_at"]),
-        updated_at=datetime.fromisoformat(row["updated_at"]),
-        expires_at=datetime.fromisoformat(row["expires_at"]),
-    )

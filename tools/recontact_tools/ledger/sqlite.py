@@ -4,13 +4,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from recontact_tools.errors import Detail
+from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intents, known, plans, repeats
+from recontact_tools.ledger.audit import SqliteAudit
+from recontact_tools.ledger.elsewhere import SqliteElsewhere
+from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
-from recontact_tools.ledger.replacements import Replacements, SqliteReplacements
-from recontact_tools.ledger.snapshots import Snapshots, SqliteSnapshots
+from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
+from recontact_tools.ledger.sqlite_snapshots import SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
+from recontact_tools.ledger.tasks import SqliteTasks
+from recontact_tools.ledger.updates import SqliteUpdates
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 
@@ -19,8 +24,12 @@ class SqliteLedger:
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
-        self.snapshots: Snapshots = SqliteSnapshots(file)
-        self.replacements: Replacements = SqliteReplacements(file)
+        self.snapshots = SqliteSnapshots(file)
+        self.replacements = SqliteReplacements(file)
+        self.tasks = SqliteTasks(file)
+        self.audit = SqliteAudit(file)
+        self.updates = SqliteUpdates(file)
+        self.elsewhere = SqliteElsewhere(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -60,9 +69,11 @@ class SqliteLedger:
             lambda connection: intents.withdraw(connection, intent_id, error, now), scrubs=True
         )
 
-    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime) -> None:
+    async def mark_started(self, intent_id: str, *, job_id: str, now: datetime, found: bool = False) -> None:
         """See `Ledger.mark_started`."""
-        await self._file.write(lambda connection: intents.start(connection, intent_id, job_id, now), scrubs=True)
+        await self._file.write(
+            lambda connection: intents.start(connection, intent_id, job_id, now, found=found), scrubs=True
+        )
 
     async def note_job(self, intent_id: str, job: Job, *, now: datetime) -> bool:
         """See `Ledger.note_job`."""
@@ -81,9 +92,9 @@ class SqliteLedger:
         """See `Ledger.note_stored_after`."""
         await self._file.write(lambda connection: intents.note_stored_after(connection, intent_id, count))
 
-    async def note_proof(self, intent_id: str, proof: Proof) -> None:
+    async def note_proof(self, intent_id: str, proof: Proof, *, now: datetime) -> None:
         """See `Ledger.note_proof`."""
-        await self._file.write(lambda connection: intents.note_proof(connection, intent_id, proof))
+        await self._file.write(lambda connection: intents.note_proof(connection, intent_id, proof, now))
 
     async def mark_refused(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> None:
         """See `Ledger.mark_refused`."""
@@ -124,13 +135,15 @@ class SqliteLedger:
         """See `Ledger.open_plan`."""
         return self._file.read(lambda connection: plans.usable(connection, principal, group, now))
 
-    async def spend_plan(self, plan_id: str, *, principal: str, now: datetime) -> bool:
+    async def spend_plan(
+        self, plan_id: str, *, principal: str, now: datetime, evidence: Evidence = Evidence.CLIENT_ELICITED
+    ) -> bool:
         """See `Ledger.spend_plan`."""
-        return await self._file.write(lambda connection: plans.spend(connection, plan_id, principal, now))
+        return await self._file.write(lambda connection: plans.spend(connection, plan_id, principal, now, evidence))
 
-    async def close_plan(self, plan_id: str, *, now: datetime) -> None:
+    async def close_plan(self, plan_id: str, *, now: datetime, code: ErrorCode = ErrorCode.PLAN_NOT_VALID) -> None:
         """See `Ledger.close_plan`."""
-        await self._file.write(lambda connection: plans.close(connection, plan_id, now))
+        await self._file.write(lambda connection: plans.close(connection, plan_id, now, code))
 
     async def places(self, target_group_id: str) -> tuple[TargetGroup, ...]:
         """See `Ledger.places`."""

@@ -1,0 +1,45 @@
+"""The newest entries of the audit trail, as whoever asks may see them."""
+
+from dataclasses import asdict
+
+from recontact_tools.errors import Detail, NotAllowed
+from recontact_tools.ledger.trail import Recorded, Wanted
+from recontact_tools.models import TargetGroup
+from recontact_tools.policy import Policy, check_parts, check_read
+from recontact_tools.runtime import Runtime
+
+# ours: some 50 kB, what became of about twenty jobs; the command line shows as many as a person wants.
+ENTRIES_SHOWN = 100
+
+
+async def audit_page(runtime: Runtime, group: TargetGroup | None) -> dict[str, Detail]:
+    """Return the caller's own newest entries, all or those about one target group, and whether the chain holds.
+
+    Raises:
+        NotAllowed: Policy does not let this target group be looked at.
+    """
+    wanted = Wanted(principal=runtime.principal)
+    if group is not None:
+        check_read(runtime.rules.policy, group)
+        wanted = Wanted(runtime.principal, group.account_id, group.project_id, group.target_group_id)
+    audit, policy = runtime.ledger.audit, runtime.rules.policy
+    verdict = await audit.verify()
+    shown = await audit.newest(ENTRIES_SHOWN, wanted, keep=lambda entry: _may_see(policy, entry))
+    return {
+        "count": verdict.count,
+        "head": verdict.head,
+        "verified": verdict.holds,
+        "broken_at": verdict.broken_at,
+        "entries": [asdict(entry) for entry in shown],
+    }
+
+
+def _may_see(policy: Policy, entry: Recorded) -> bool:
+    """Tell whether the allow-lists let an entry be shown; one that is about no target group tells of none."""
+    if entry.target_group_id is None:
+        return True
+    try:
+        check_parts(policy, entry.target_group_id, entry.project_id, entry.account_id)
+    except NotAllowed:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""Jobs that this ledger did not start: who wants them followed, and how they ended; `elsewhere` of the ledger."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from sqlite3 import Connection, Row
+
+from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.following import ForeignJob, JobKey
+from recontact_tools.ledger.rows import group_values, instant, job_from, job_text
+from recontact_tools.models import Job, JobKind, TargetGroup
+
+# ours: some five megabytes; whoever asks for an older job asks the API again.
+KEPT = 10_000
+
+_KEY = "kind = ? AND account_id = ? AND project_id = ? AND target_group_id = ? AND job_id = ?"
+
+
+class SqliteElsewhere:
+    """The `Elsewhere` in the ledger's file."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    async def find(self, key: JobKey) -> ForeignJob | None:
+        """See `Elsewhere.find`."""
+        return self._file.read(lambda connection: _one(connection, key))
+
+    async def want(self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, at_most: int) -> bool:
+        """See `Elsewhere.want`."""
+
+        def write(connection: Connection) -> bool:
+            known = _one(connection, key)
+            if known is not None and known.has_ended:
+                return True
+            others = connection.execute(
+                f"SELECT count(*) FROM elsewhere WHERE wanted_until > ? AND NOT ({_KEY})",  # noqa: S608 - a constant
+                (instant(now), *_values(key)),
+            ).fetchone()[0]
+            if others >= at_most:
+                return False
+            _upsert(connection, key, job, until)
+            return True
+
+        return await self._file.write(write)
+
+    async def renew(self, keys: Iterable[JobKey], *, until: datetime) -> None:
+        """See `Elsewhere.renew`."""
+        rows = [(instant(until), *_values(key)) for key in keys]
+        change = f"UPDATE elsewhere SET wanted_until = ? WHERE {_KEY} AND wanted_until IS NOT NULL"  # noqa: S608 - as above
+        await self._file.write(lambda connection: connection.executemany(change, rows))
+
+    async def wanted(self, *, now: datetime) -> tuple[ForeignJob, ...]:
+        """See `Elsewhere.wanted`."""
+
+        def read(connection: Connection) -> tuple[ForeignJob, ...]:
+            rows = connection.execute(
+                "SELECT * FROM elsewhere WHERE wanted_until > ? ORDER BY position", (instant(now),)
+            )
+            return tuple(map(_from, rows))
+
+        return self._file.read(read)
+
+    async def note(self, key: JobKey, job: Job) -> bool:
+        """See `Elsewhere.note`."""
+        seen = self._file.read(lambda connection: _one(connection, key))
+        if not _is_news(seen, job):
+            return False  # most looks show nothing new, and cost no write
+
+        def write(connection: Connection) -> bool:
+            before = _one(connection, key)
+            if not _is_news(before, job):
+                return False
+            _upsert(connection, key, job, None if job.is_finished or before is None else before.wanted_until)
+            return before is not None and before.job is not None and before.job.status != job.status
+
+        return await self._file.write(write)
+
+    async def give_up(self, key: JobKey) -> None:
+        """See `Elsewhere.give_up`."""
+        change = f"UPDATE elsewhere SET wanted_until = NULL WHERE {_KEY}"  # noqa: S608 - as above
+        await self._file.write(lambda connection: connection.execute(change, _values(key)))
+
+
+def _is_news(seen: ForeignJob | None, job: Job) -> bool:
+    if seen is None:
+        return job.is_finished
+    return not seen.has_ended and job_text(seen.job) != job_text(job)
+
+
+def _upsert(connection: Connection, key: JobKey, job: Job | None, until: datetime | None) -> None:
+    connection.execute(
+        "INSERT INTO elsewhere (kind, account_id, project_id, target_group_id, job_id, job, wanted_until) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, target_group_id, kind, project_id, account_id) "
+        "DO UPDATE SET job = coalesce(excluded.job, job), wanted_until = excluded.wanted_until",
+        (*_values(key), job_text(job), until and instant(until)),
+    )
+    connection.execute(
+        "DELETE FROM elsewhere WHERE position <= (SELECT max(position) FROM elsewhere) - ? AND wanted_until IS NULL",
+        (KEPT,),
+    )
+
+
+def _one(connection: Connection, key: JobKey) -> ForeignJob | None:
+    row = connection.execute(f"SELECT * FROM elsewhere WHERE {_KEY}", _values(key)).fetchone()  # noqa: S608 - as above
+    return row and _from(row)
+
+
+def _values(key: JobKey) -> tuple[str | int, ...]:
+    return (key.kind.value, *group_values(key.group), key.job_id)
+
+
+def _from(row: Row) -> ForeignJob:
+    group = TargetGroup(row["account_id"], row["project_id"], row["target_group_id"])
+    return ForeignJob(
+        JobKey(JobKind(row["kind"]), group, row["job_id"]),
+        row["job"] and job_from(row["job"]),
+        row["wanted_until"] and datetime.fromisoformat(row["wanted_until"]),
+    )

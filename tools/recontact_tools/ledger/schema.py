@@ -1,0 +1,152 @@
+"""The later versions of the ledger's schema, each a list of statements; the list of versions is in `migrations`."""
+
+# What may be restored, and lists that are replaced. A piece is sealed before it comes here: no id, and no cursor,
+# which may hold one, is ever written in clear.
+UNDO = (
+    "ALTER TABLE intents ADD COLUMN parent_id TEXT",
+    "ALTER TABLE intents ADD COLUMN restores TEXT",
+    "ALTER TABLE intents ADD COLUMN proof TEXT",
+    "CREATE INDEX intents_by_parent ON intents (parent_id) WHERE parent_id IS NOT NULL",
+    "ALTER TABLE plans ADD COLUMN purpose TEXT NOT NULL DEFAULT 'removal'",
+    "ALTER TABLE plans ADD COLUMN new_ids INTEGER",
+    "ALTER TABLE plans ADD COLUMN fingerprint TEXT",
+    """
+    CREATE TABLE snapshots (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        snapshot_id TEXT NOT NULL UNIQUE,
+        purpose TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        project_id TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        expected INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        pieces INTEGER NOT NULL,
+        set_hash TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX snapshots_by_group ON snapshots (target_group_id, purpose)",
+    """
+    CREATE TABLE snapshot_pieces (
+        snapshot_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (snapshot_id, number)
+    )
+    """,
+    """
+    CREATE TABLE replacements (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        replacement_id TEXT NOT NULL UNIQUE,
+        removal_id TEXT NOT NULL UNIQUE,
+        principal TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        project_id TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        id_type TEXT NOT NULL,
+        ids INTEGER NOT NULL,
+        stored_before INTEGER NOT NULL,
+        stage TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        plan_id TEXT,
+        fingerprint TEXT NOT NULL,
+        idempotency_key TEXT,
+        error TEXT,
+        proof TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE UNIQUE INDEX one_running_replacement ON replacements (target_group_id, project_id, account_id)
+    WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck')
+    """,
+    """
+    CREATE UNIQUE INDEX one_replacement_per_key ON replacements (principal, idempotency_key)
+    WHERE idempotency_key IS NOT NULL AND stage <> 'refused'
+    """,
+)
+
+# Tasks: names of jobs for the clients of one principal. They hold nothing of a job, which is looked at each time.
+TASKS = (
+    """
+    CREATE TABLE tasks (
+        task_id TEXT PRIMARY KEY,
+        principal TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        project_id TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        job_id TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        note TEXT
+    )
+    """,
+    """
+    CREATE UNIQUE INDEX one_task_per_job
+    ON tasks (job_id, kind, target_group_id, project_id, account_id, principal)
+    """,
+    "CREATE INDEX tasks_by_expiry ON tasks (expires_at)",
+)
+
+# Following: what processes tell each other, and the jobs that were started elsewhere.
+FOLLOWING = (
+    "CREATE TABLE updates (position INTEGER PRIMARY KEY AUTOINCREMENT, origin TEXT NOT NULL, uri TEXT NOT NULL)",
+    """
+    CREATE TABLE elsewhere (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        project_id TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        job_id TEXT NOT NULL,
+        job TEXT,
+        wanted_until TEXT,
+        UNIQUE (job_id, target_group_id, kind, project_id, account_id)
+    )
+    """,
+    "CREATE INDEX wanted_elsewhere ON elsewhere (wanted_until) WHERE wanted_until IS NOT NULL",
+)
+
+# Append-only by the database's own rules: an entry is neither changed nor deleted (a REPLACE, which fires no trigger
+# for what it deletes, has no number to take), and takes the next number and the hash of the entry before it.
+AUDIT = (
+    """
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        event TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        account_id INTEGER,
+        project_id TEXT,
+        target_group_id TEXT,
+        intent_id TEXT,
+        plan_id TEXT,
+        job_id TEXT,
+        detail TEXT NOT NULL,
+        previous TEXT NOT NULL,
+        hash TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX audit_by_group ON audit (target_group_id)",
+    """
+    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+    """
+    CREATE TRIGGER audit_is_a_chain BEFORE INSERT ON audit
+    WHEN NEW.seq IS NOT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0) + 1
+    OR NEW.previous IS NOT coalesce((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), printf('%064d', 0))
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+    """,
+)

@@ -1,0 +1,72 @@
+"""The replacements on SQLite."""
+
+from datetime import datetime
+
+from recontact_tools.errors import Detail
+from recontact_tools.ledger import intents, replacing
+from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.records import Intent, Proof, Replacement
+from recontact_tools.ledger.states import Stage
+from recontact_tools.models import TargetGroup
+
+
+class SqliteReplacements:
+    """See `Replacements`."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    async def open(self, replacement: Replacement) -> Replacement:
+        """See `Replacements.open`."""
+        return await self._file.write(lambda connection: replacing.open_once(connection, replacement))
+
+    async def standing(self, replacement: Replacement) -> Replacement | None:
+        """See `Replacements.standing`."""
+        return self._file.read(lambda connection: replacing.standing(connection, replacement))
+
+    async def get(self, replacement_id: str) -> Replacement | None:
+        """See `Replacements.get`."""
+        return self._file.read(lambda connection: replacing.one(connection, replacement_id))
+
+    async def active(self, group: TargetGroup) -> Replacement | None:
+        """See `Replacements.active`."""
+        return self._file.read(lambda connection: replacing.active(connection, group))
+
+    async def unsettled(self) -> tuple[Replacement, ...]:
+        """See `Replacements.unsettled`."""
+        return await self._file.read_in_thread(replacing.unsettled)
+
+    async def recent(self, group: TargetGroup | None = None, *, limit: int = 1_000) -> tuple[Replacement, ...]:
+        """See `Replacements.recent`."""
+        return await self._file.read_in_thread(lambda connection: replacing.recent(connection, group, limit))
+
+    async def move(
+        self,
+        replacement_id: str,
+        old: Stage,
+        new: Stage,
+        *,
+        now: datetime,
+        error: dict[str, Detail] | None = None,
+        proof: Proof | None = None,
+    ) -> bool:
+        """See `Replacements.move`."""
+        return await self._file.write(
+            lambda connection: replacing.moved(connection, replacement_id, old, new, now, error, proof)
+        )
+
+    async def withdraw(self, replacement_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
+        """See `Replacements.withdraw`."""
+        return await self._file.write(lambda connection: replacing.withdraw(connection, replacement_id, error, now))
+
+    async def turn_back(self, replacement_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
+        """See `Replacements.turn_back`."""
+        return await self._file.write(lambda connection: replacing.turn_back(connection, replacement_id, error, now))
+
+    async def parts(self, replacement_id: str) -> tuple[Intent, ...]:
+        """See `Replacements.parts`."""
+        return await self._file.read_in_thread(lambda connection: intents.of_parent(connection, replacement_id))
+
+    async def try_again(self, replacement_id: str, attempts: int) -> None:
+        """See `Replacements.try_again`."""
+        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts))
