@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 from typing import Any, Literal, Protocol
 
@@ -74,10 +73,17 @@ class Way(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request past whatever stands in the way."""
-        forward: Forward = self.service.handle_async_request
-        for one in self.between:
-            forward = partial(one, forward=forward)
-        return await forward(request)
+        return await self._past(list(self.between), request)
+
+    async def _past(self, between: list[Between], request: httpx.Request) -> httpx.Response:
+        if not between:
+            return await self.service.handle_async_request(request)
+        *others, nearest = between
+
+        async def forward(passed: httpx.Request) -> httpx.Response:
+            return await self._past(others, passed)
+
+        return await nearest(request, forward)
 
 
 @dataclass(frozen=True, slots=True)
