@@ -415,7 +415,7 @@ async def test_at_every_stage_its_resource_says_where_it_stands_and_what_a_resta
     assert [standing["upload_job_id"] is None for standing in stages] == [True, True, True, False, False, False]
     assert "kept as a snapshot; the new one is being uploaded" in stages[3]["standing"]
     assert "never a second one" in stages[3]["on_restart"]
-    assert "compares again" in stages[4]["on_restart"] or "compare again" in stages[4]["on_restart"]
+    assert stages[4]["on_restart"] == "It reads and compares again."
     assert (stages[5]["standing"], stages[5]["on_restart"]) == (
         "The new list is stored in place of the old one.",
         "Nothing: it has ended.",
@@ -520,7 +520,7 @@ async def test_where_the_job_of_the_new_list_fails_the_old_one_is_restored(
     [
         pytest.param((FaultKind.CONFLICT, 3), 4, id="409"),
         pytest.param((FaultKind.RATE_LIMITED, 2), 3, id="429"),
-        pytest.param((FaultKind.NO_PERMISSION, 4), 6, id="403, each with a fresh token, too"),
+        pytest.param((FaultKind.NO_PERMISSION, 4), 5, id="403, each with a fresh token, too"),
         pytest.param(None, 1, id="no connection"),
     ],
 )
