@@ -164,6 +164,18 @@ def test_a_wrong_secret_fails_with_what_to_check(run: Callable[..., Result], ser
     assert "canary" not in result.output
 
 
+def test_a_base_url_without_its_path_is_not_taken_for_the_api(
+    run: Callable[..., Result], service: Mapping[str, str]
+) -> None:
+    astray = {**service, **HERE, "CINT_BASE_URL": service["CINT_BASE_URL"].removesuffix("/v1")}
+    result = run("doctor", "--json", "--target-group", GROUP, **astray)
+    found = checks(result)
+    assert (result.exit_code, found["API version"]["state"]) == (1, "fail")
+    assert "is not the Cint API" in found["API version"]["seen"]
+    assert "CINT_BASE_URL" in found["API version"]["cure"]
+    assert {found[name]["state"] for name in ("Account", *GROUP_STAGES)} == {"skip"}
+
+
 def test_a_version_that_the_api_does_not_know_is_told_from_a_missing_permission(
     run: Callable[..., Result], service: Mapping[str, str]
 ) -> None:

@@ -280,7 +280,14 @@ def test_a_token_request_that_breaks_off(run: Run) -> None:
         assert "breaks the connection off" in failed(checks(run, at(port)), "Credentials")
 
 
-@pytest.mark.parametrize(("ahead", "said"), [(3_600, "60 minutes behind"), (-86_400, "1,440 minutes ahead of")])
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        pytest.param(3_600, "this machine's clock is 60 minutes behind the API's", id="an hour behind"),
+        pytest.param(-3_600, "this machine's clock is 60 minutes ahead of the API's", id="an hour ahead"),
+        pytest.param(-86_400, "1,440 minutes ahead of", id="a day ahead"),
+    ],
+)
 def test_a_clock_that_is_wrong(run: Run, ahead: float, said: str) -> None:
     words = failed(scripted(run, {}, ahead=ahead), "Clock")
     assert said in words
@@ -324,7 +331,11 @@ FORBIDDEN = Scripted(403, {"object": "authorization_error", "detail": "canary"})
             {"GET 2025-12-18": Scripted(400, {"object": "bad_request_error"})}, "CINT_API_VERSION=2025-05-27", id="400"
         ),
         pytest.param({"GET": Scripted(403, "<html>no</html>")}, "something in front of the API", id="firewall"),
-        pytest.param({"GET": Scripted(302, "", (("location", "/"),))}, "(HTTP 302) | Check CINT_BASE_URL", id="moved"),
+        pytest.param(
+            {"GET": Scripted(302, "", (("location", "/"),))},
+            "(HTTP 302, not in its form) | Check CINT_BASE_URL",
+            id="moved",
+        ),
         pytest.param({"GET": Scripted(503, "<html></html>")}, "the API fails (HTTP 503)", id="down"),
         pytest.param({"GET": Scripted(429)}, "the API asks for fewer requests", id="too often"),
     ],
@@ -339,9 +350,67 @@ def test_a_version_that_nobody_tried_is_let_through_with_a_warning(run: Run) -> 
     assert "2025-12-18 and 2025-05-27" in found["API version"]["cure"]
 
 
-def test_an_answer_that_is_not_the_apis_own_is_a_warning(run: Run) -> None:
-    found = scripted(run, {"GET": Scripted(404, "<html>no such page</html>")}, code=0)
-    assert found["API version"]["state"] == "warn"
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Scripted(404, {"error": "Not Found"}), id="a gateway without this path"),
+        pytest.param(Scripted(404, {"object": "error", "detail": "canary"}), id="the envelope of another API"),
+        pytest.param(Scripted(404, "<html>no such page</html>"), id="a web page"),
+        pytest.param(Scripted(200, {}), id="an empty object"),
+        pytest.param(Scripted(200, {"saved_respondent_ids_count": "canary"}), id="a count that is none"),
+        pytest.param(Scripted(204), id="nothing at all"),
+    ],
+)
+@pytest.mark.parametrize("version", ["2025-12-18", "2027-01-01"])
+def test_an_answer_that_is_not_the_apis_own_names_the_base_url_and_nothing_behind_it_is_looked_at(
+    run: Run, answer: Scripted, version: str
+) -> None:
+    variables = {"CINT_API_VERSION": version}
+    with host(answering({**HEALTHY, "GET": answer}, [])) as port:
+        result = run("doctor", "--json", "--target-group", URL, **at(port), **variables)
+    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    words = failed(found, "API version")
+    assert (result.exit_code, "canary" in result.output) == (1, False)
+    assert f"what answers at localhost:{port} is not the Cint API" in words
+    assert "Check CINT_BASE_URL" in words
+
+
+@pytest.mark.parametrize("answer", [Scripted(200, {"saved_respondent_ids_count": 0}), HEALTHY["GET"]])
+def test_a_count_and_the_apis_own_not_found_show_that_the_api_answers(run: Run, answer: Scripted) -> None:
+    found = scripted(run, {"GET": answer}, code=0)
+    assert (found["API version"]["state"], found["Account"]["state"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(("path", "state", "code"), [("/v1", "warn", 0), ("", "fail", 1), ("/v2/", "fail", 1)])
+def test_an_api_that_knows_no_path_at_all_makes_one_look_at_the_path_of_the_base_url(
+    run: Run, path: str, state: str, code: int
+) -> None:
+    with host(answering({**HEALTHY, "GET study-types": HEALTHY["GET"]}, [])) as port:
+        found = checks(run, {**at(port), "CINT_BASE_URL": f"http://localhost:{port}{path}"}, code=code)
+    assert found["API version"]["state"] == state
+    assert "Check CINT_BASE_URL, with its path" in found["API version"]["cure"]
+
+
+def test_a_list_of_study_types_that_breaks_off_is_told(run: Run) -> None:
+    class Breaks(Answering):
+        def answer(self) -> None:
+            if self.path.endswith("/study-types"):
+                self.close_connection = True
+            else:
+                super().answer()
+
+    with host(Breaks) as port:
+        assert "breaks the connection off" in failed(checks(run, at(port)), "API version")
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_list_of_study_types_that_is_refused_or_fails_says_nothing_about_the_base_url(run: Run, status: int) -> None:
+    assert scripted(run, {"GET study-types": Scripted(status)}, code=0)["API version"]["state"] == "ok"
+
+
+def test_a_refusal_in_another_form_than_the_apis_makes_one_look_at_the_base_url_as_well(run: Run) -> None:
+    found = scripted(run, {"GET": Scripted(403, {"error": "Access to this API has been disallowed"})})
+    assert (found["API version"]["state"], found["Account"]["state"]) == ("warn", "fail")
     assert "CINT_BASE_URL" in found["API version"]["cure"]
 
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from recontact_mcp.cli import doctor_words as words
+from recontact_mcp.cli import doctor_answers as answers
 from recontact_mcp.cli.findings import Finding, Look
 from recontact_mcp.opening import LEDGER_FILE
 from recontact_mcp.settings import Settings
@@ -55,7 +55,7 @@ class GroupLooks:
         if self._group is None:
             return Finding(OPERATIONS, "skip", "not looked at: only an existing target group tells", NAME_ONE)
         try:
-            return words.features(OPERATIONS, await self._gateway.features(self._group))
+            return answers.features(OPERATIONS, await self._gateway.features(self._group))
         except RecontactError as error:
             return Finding(OPERATIONS, "fail", error.message, error.next_step)
 
