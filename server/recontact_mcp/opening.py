@@ -151,12 +151,7 @@ class Opening:
     def _rules(self) -> Rules:
         settings = self._settings
         return Rules(
-            policy=Policy(
-                read_only=settings.read_only,
-                accounts=settings.allowed_accounts,
-                projects=settings.allowed_projects,
-                target_groups=settings.allowed_target_groups,
-            ),
+            policy=policy_of(settings),
             account_id=settings.account_id,
             project_id=settings.project_id,
             upload_roots=settings.upload_roots,
@@ -169,6 +164,16 @@ class Opening:
 
     async def _publish(self, uri: str) -> None:
         await self._bus.publish(ResourceUpdated(uri=uri))
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the operator lets happen, and where."""
+    return Policy(
+        read_only=settings.read_only,
+        accounts=settings.allowed_accounts,
+        projects=settings.allowed_projects,
+        target_groups=settings.allowed_target_groups,
+    )
 
 
 def pace_of(settings: Settings) -> float:

@@ -460,6 +460,21 @@ def test_a_target_group_that_cannot_be_read_fails_with_the_apis_reason(run: Run)
     assert found["Newer operations"]["state"] == "skip"
 
 
+def test_a_target_group_that_is_there_without_recontacts_makes_one_look_at_its_study_type(run: Run) -> None:
+    class There(Answering):
+        def answer(self) -> None:
+            if self.path.endswith(f"/demand/target-groups/{GROUP}/overview"):
+                place = {"account_id": 7, "project_id": "01BTGNYV6HRNK8K8VKZASZCFP0"}
+                self.answers = {"GET": Scripted(200, place)}  # type: ignore[misc] # of this request only
+            super().answer()
+
+    with host(There) as port:
+        result = run("doctor", "--json", "--target-group", URL, **at(port))
+    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}["Target group"]
+    assert (result.exit_code, found["state"]) == (1, "fail")
+    assert "study type" in found["cure"]
+
+
 def test_no_look_changes_anything(run: Run) -> None:
     seen: list[str] = []
     with host(answering({**HEALTHY, "GET": FORBIDDEN}, seen)) as port:

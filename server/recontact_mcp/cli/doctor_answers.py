@@ -5,6 +5,7 @@ from typing import Final
 
 from recontact_mcp.cli.doctor_words import URLS, unusable
 from recontact_mcp.cli.findings import Finding
+from recontact_tools.errors import NotFound
 from recontact_tools.gateway.probing import Reply
 from recontact_tools.versions import VERSIONS, Features, version_named
 
@@ -86,6 +87,23 @@ def account(name: str, account_id: int | None, reply: Reply) -> Finding:
         "Check CINT_ACCOUNT_ID: it is in the URLs of your account's pages. If it is right, ask Cint for the permission."
     )
     return Finding(name, "fail", seen, cure)
+
+
+def group_not_found(name: str, told: NotFound) -> Finding:
+    """Say where the target group is instead, or where it was looked for, as `why_not_found` *told* it."""
+    details = told.details
+    if (project_id := details.get("project_id")) is not None:
+        account_id = details["account_id"]
+        seen = f"{told.message} It is in account {account_id}, project {project_id}."
+        cure = (
+            f"If it is the one you mean, set CINT_ACCOUNT_ID={account_id} and CINT_PROJECT_ID={project_id}, or name it"
+            " by its Cint URL."
+        )
+        return Finding(name, "fail", seen, cure)
+    if details.keys().isdisjoint({"looked_in", "http_status"}):
+        return Finding(name, "fail", told.message, told.next_step)
+    cure = "Check the id and CINT_PROJECT_ID and CINT_ACCOUNT_ID, or paste its Cint URL; a draft is only found so."
+    return Finding(name, "fail", told.message, cure)
 
 
 def features(name: str, found: Features) -> Finding:
