@@ -183,14 +183,36 @@ def test_a_bundle_that_holds_no_certificate(run: Run, tmp_path: Path) -> None:
     assert "CA bundle" in found["Connection settings"]["seen"]
 
 
-def test_a_proxy_that_is_not_there(run: Run) -> None:
+NOBODYS = "https://nobody-looks-this-up.invalid"
+THROUGH_A_PROXY = {**CINT, "CINT_BASE_URL": NOBODYS, "CINT_AUTH_URL": NOBODYS}
+
+
+@pytest.mark.parametrize(
+    ("variable", "cure"),
+    [
+        pytest.param("CINT_PROXY", "Check CINT_PROXY, its host and port", id="our setting"),
+        pytest.param("HTTPS_PROXY", "Check HTTPS_PROXY of the environment", id="the usual variable"),
+        pytest.param("ALL_PROXY", "Check ALL_PROXY of the environment", id="the variable for everything"),
+    ],
+)
+def test_a_proxy_that_is_not_there_makes_one_check_the_setting_that_names_it(
+    run: Run, variable: str, cure: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    url = "https://nobody-looks-this-up.invalid"
-    proxy = f"http://user:canary-password@localhost:{port}"
-    found = checks(run, {**CINT, "CINT_BASE_URL": url, "CINT_AUTH_URL": url, "CINT_PROXY": proxy})
-    assert "refuses connections" in failed(found, "Proxy")
+    found = checks(run, {**THROUGH_A_PROXY, variable: f"http://user:canary-password@localhost:{port}"})
+    words = failed(found, "Proxy")
+    assert f"the proxy: localhost:{port} refuses connections" in words
+    assert cure in words
+    assert not [name for name in ("CINT_BASE_URL", "CINT_AUTH_URL") if name in words]
     assert found["Name lookup"]["seen"] == "localhost"
+
+
+def test_a_proxy_whose_name_cannot_be_resolved_makes_one_check_its_setting(run: Run) -> None:
+    words = failed(checks(run, {**THROUGH_A_PROXY, "CINT_PROXY": f"http://{'x' * 64}.example:1"}), "Name lookup")
+    assert "the proxy: the name of" in words
+    assert "Check CINT_PROXY" in words
+    assert "CINT_BASE_URL" not in words
 
 
 @pytest.mark.parametrize(

@@ -35,15 +35,20 @@ class NetworkLooks:
     async def names(self) -> Finding:
         """Look whether the names can be resolved."""
         if (found := await self._probe.names()) is not None:
-            return words.trouble(NAMES, found)
-        hosts = (self._probe.proxy,) if self._probe.proxy else self._probe.hosts
+            return self._on_the_way_to_a_proxy(NAMES, found)
+        hosts = (self._probe.proxy.host,) if self._probe.proxy else self._probe.hosts
         return Finding(NAMES, "ok", ", ".join(host.host for host in hosts))
 
     async def proxy(self) -> Finding:
         """Look whether the proxy can be reached, if there is one."""
         if (found := await self._probe.reach_proxy()) is not None:
-            return words.trouble(PROXY, found)
-        return Finding(PROXY, "ok", f"{self._probe.proxy} takes connections" if self._probe.proxy else "none is used")
+            return self._on_the_way_to_a_proxy(PROXY, found)
+        proxy = self._probe.proxy
+        return Finding(PROXY, "ok", f"{proxy.host} takes connections" if proxy else "none is used")
+
+    def _on_the_way_to_a_proxy(self, name: str, found: Trouble) -> Finding:
+        proxy = self._probe.proxy
+        return words.trouble(name, found) if proxy is None else words.proxy_trouble(name, found, proxy)
 
     async def connection(self) -> Finding:
         """Look whether both hosts answer anything at all, and whether their certificates are good."""

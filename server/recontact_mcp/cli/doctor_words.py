@@ -10,6 +10,7 @@ from typing import Final
 
 from recontact_mcp.cli.findings import Finding
 from recontact_tools.gateway.causes import Cause
+from recontact_tools.gateway.endpoints import Proxy
 from recontact_tools.gateway.probing import Reply, Trouble
 
 # ours: no server's clock is that far off, and no answer takes so long; plans and waits are judged by ours.
@@ -77,6 +78,18 @@ def trouble(name: str, found: Trouble) -> Finding:
     """Say what was in the way of any answer."""
     said = _WORDS[found.cause]
     return Finding(name, "fail", said.seen.format(host=found.host), said.cure)
+
+
+def proxy_trouble(name: str, found: Trouble, proxy: Proxy) -> Finding:
+    """Say what was in the way to the proxy, and which setting named it: the API's URLs have no part in it."""
+    seen = f"the proxy: {_WORDS[found.cause].seen.format(host=found.host)}"
+    if proxy.variable is None:
+        return Finding(name, "fail", seen, "Check CINT_PROXY, its host and port; unset it if no proxy is needed.")
+    cure = (
+        f"Check {proxy.variable} of the environment, its host and port, or set CINT_PROXY, which wins over it; where no"
+        " proxy is needed, put the API's host into NO_PROXY."
+    )
+    return Finding(name, "fail", seen, cure)
 
 
 def token_refused(name: str, reply: Reply) -> Finding:

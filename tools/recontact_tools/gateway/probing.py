@@ -104,7 +104,7 @@ class Probe:
 
     async def names(self) -> Trouble | None:
         """Look up the names that this machine has to know: with a proxy, only the proxy's."""
-        for host in (self.proxy,) if self.proxy else self.hosts:
+        for host in (self.proxy.host,) if self.proxy else self.hosts:
             try:
                 with anyio.fail_after(STAGE_SECONDS):
                     await self._lookup(host.host, host.port)
@@ -118,10 +118,10 @@ class Probe:
             return None
         try:
             with anyio.fail_after(STAGE_SECONDS):
-                stream = await anyio.connect_tcp(self.proxy.host, self.proxy.port)
+                stream = await anyio.connect_tcp(self.proxy.host.host, self.proxy.host.port)
                 await stream.aclose()
         except FAILURES as error:
-            return Trouble(cause_of(error), self.proxy)
+            return Trouble(cause_of(error), self.proxy.host)
         return None
 
     async def reach(self) -> tuple[Reply | Trouble, ...]:
