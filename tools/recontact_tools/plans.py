@@ -77,4 +77,4 @@ def message(plan: Plan) -> str:
 async def plan_gone(runtime: Runtime, group: TargetGroup) -> RecontactError:
     """Say why an answer finds no open plan: an earlier call used it and its job runs, or it cannot be used."""
     active = await runtime.ledger.active(group)
-    return plan_not_valid() if active is None else job_in_the_way(running_job(active))
+    return plan_not_valid() if active is None else job_in_the_way(running_job(runtime, active))
