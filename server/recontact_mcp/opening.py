@@ -180,12 +180,7 @@ class Opening:
     def _rules(self) -> Rules:
         settings = self._settings
         return Rules(
-            policy=Policy(
-                read_only=settings.read_only,
-                accounts=settings.allowed_accounts,
-                projects=settings.allowed_projects,
-                target_groups=settings.allowed_target_groups,
-            ),
+            policy=policy_of(settings),
             account_id=settings.account_id,
             project_id=settings.project_id,
             upload_roots=settings.upload_roots,
@@ -212,6 +207,16 @@ def snapshot_key(settings: Settings) -> bytes:
     from recontact_tools.sealing import key_at
 
     return settings.snapshot_key_bytes or key_at(settings.home / SNAPSHOT_KEY_FILE)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the operator lets happen, and where."""
+    return Policy(
+        read_only=settings.read_only,
+        accounts=settings.allowed_accounts,
+        projects=settings.allowed_projects,
+        target_groups=settings.allowed_target_groups,
+    )
 
 
 def pace_of(settings: Settings) -> float:

@@ -214,7 +214,7 @@ class Settings(BaseModel):
         gt=0,
         le=1_000,
         allow_inf_nan=False,
-        description="Requests to Cint in a second, on average.",
+        description="Most requests to Cint in any second; 0.5 is one in two seconds.",
     )
 
     @property

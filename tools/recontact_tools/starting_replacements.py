@@ -26,7 +26,7 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
     try:
         opened = await runtime.ledger.replacements.open(replacement)
     except ActiveIntent as other:
-        raise job_in_the_way(running_job(other.intent)) from None
+        raise job_in_the_way(running_job(runtime, other.intent)) from None
     except ActiveReplacement as other:
         raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
     finally:
