@@ -41,7 +41,7 @@ def subject_of_call(name: str, arguments: Mapping[str, Any]) -> Subject:
         target_group_id=arguments["target_group_id"],
         project_id=arguments.get("project_id"),
         account_id=None if account is None else int(float(account)),  # the schema takes "101" and 101.0 too
-        job_id=arguments.get("job_id"),
+        job_id=arguments.get("job_id") or arguments.get("upload_job_id"),
         kind=JobKind.REMOVAL if "removal" in name else JobKind.UPLOAD,
     )
 

@@ -6,17 +6,19 @@
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from typing import Any, Literal, Protocol
 
 import anyio
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext, ElicitationFnT
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -33,7 +35,11 @@ GROUP = TargetGroup(DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP
 ERROR_FIELDS = {"code", "message", "changed", "safe_to_repeat", "next_step"}
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
+Read = Callable[[Client, str], Awaitable[str]]
 Content = dict[str, str | int | float | bool | list[str] | None]
+Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Between = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
+"""What stands between our server and the API: it may hold a request up, answer it instead, or change its answer."""
 
 
 class Replying(Protocol):
@@ -60,12 +66,44 @@ def phrase_in(question: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Way(httpx.AsyncBaseTransport):
+    """The way from our server to the API, and what stands in it."""
+
+    service: httpx.AsyncBaseTransport
+    between: Sequence[Between]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry a request past whatever stands in the way."""
+        forward: Forward = self.service.handle_async_request
+        for one in self.between:
+            forward = partial(one, forward=forward)
+        return await forward(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A request that is held up; *arrived* says that it is there, *release* lets it go on."""
+
+    arrived: anyio.Event
+    released: anyio.Event
+
+    async def arrive(self) -> None:
+        """Wait until the request is there."""
+        await self.arrived.wait()
+
+    def release(self) -> None:
+        """Let the request, and all later ones, go on."""
+        self.released.set()
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """The API behind the server under test, and another user of it; *moment* holds its time and the server's."""
 
     settings: Settings
     faults: Faults
     moment: list[datetime]
+    between: list[Between] = field(default_factory=list[Between])
 
     def pass_time(self, **units: float) -> None:
         """Move the time on."""
@@ -74,6 +112,30 @@ class Api:
     def meet(self, operation: Operation, kind: FaultKind, *, times: int = 1, seconds: float = 1.0) -> None:
         """Let the next requests of an operation meet a fault."""
         self.faults.script(operation, Fault(kind, seconds), times=times)
+
+    def hold(self, path_end: str, *, after: int = 0, method: str = "GET") -> Held:
+        """Hold up the requests of our server to paths with that end, after so many that pass."""
+        held, passed = Held(anyio.Event(), anyio.Event()), count(1)
+
+        async def hold_up(request: httpx.Request, forward: Forward) -> httpx.Response:
+            if request.method == method and request.url.path.endswith(path_end) and next(passed) > after:
+                held.arrived.set()
+                await held.released.wait()
+            return await forward(request)
+
+        self.between.append(hold_up)
+        return held
+
+    def refuse(self, path_end: str, status: int, *, times: int = 1) -> None:
+        """Answer the next POSTs of our server to paths with that end in the API's own envelope of a refusal."""
+        left = [status] * times
+
+        async def answer(request: httpx.Request, forward: Forward) -> httpx.Response:
+            if request.method == "POST" and request.url.path.endswith(path_end) and left:
+                return httpx.Response(left.pop(), json={"id": "E", "object": "some_error", "detail": "No."})
+            return await forward(request)
+
+        self.between.append(answer)
 
     def asked(self, operation: Operation) -> int:
         """Count the requests of an operation so far."""
@@ -95,8 +157,8 @@ class Api:
             api_version=settings.cint_api_version,
         )
         async with serving as service:
-            transport = httpx.ASGITransport(app=service.app)
-            async with Gateway(connection, transport=transport, sleep=nap, jitter=lambda: 0.0) as gateway:
+            way = Way(httpx.ASGITransport(app=service.app), self.between if faults is self.faults else ())
+            async with Gateway(connection, transport=way, sleep=nap, jitter=lambda: 0.0) as gateway:
                 yield gateway
 
     async def upload_elsewhere(self, ids: Sequence[str], *, finished: bool = True) -> str:
@@ -108,6 +170,25 @@ class Api:
             while finished and not (await gateway.get_upload_job(GROUP, job_id)).is_finished:
                 await nap(0.001)
         return job_id
+
+    async def remove_elsewhere(self) -> None:
+        """Remove all IDs past our server."""
+        async with self.gateway(self.settings.model_copy(update={"pace": 0.0})) as gateway:
+            job_id = await gateway.remove_all(GROUP)
+            while not (await gateway.get_removal_job(GROUP, job_id)).is_finished:
+                await nap(0.001)
+
+    async def stored(self) -> list[str]:
+        """List what is stored, in order, asking the API and not our server."""
+        found: list[str] = []
+        cursor: str | None = None
+        async with self.gateway(self.settings.model_copy(update={"pace": 1.0})) as gateway:
+            while True:
+                page = await gateway.list_respondents(GROUP, page_size=100, cursor=cursor)
+                found += page.respondent_ids
+                cursor = page.next_cursor
+                if cursor is None:
+                    return sorted(found)
 
     async def until_count(self, count: int) -> None:
         """Wait until so many IDs are stored."""
@@ -177,6 +258,44 @@ def refused() -> Call:
         return error
 
     return refusal
+
+
+@pytest.fixture
+def followed(call: Call) -> Call:
+    """Follow an upload, a restore or a replacement to its end, and return what it came to."""
+
+    async def end_of(client: Client, started: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            job = await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
+            if job["status"] != "Processing":
+                return job
+
+    return end_of
+
+
+@pytest.fixture
+def read() -> Read:
+    """Read a resource of one text."""
+
+    async def text_of(client: Client, uri: str) -> str:
+        [content] = (await client.read_resource(uri)).contents
+        assert isinstance(content, TextResourceContents)
+        return content.text
+
+    return text_of
+
+
+@pytest.fixture
+def unread() -> Call:
+    """Read a resource that must not be readable, and return our error."""
+
+    async def error_of(client: Client, uri: str) -> dict[str, Any]:
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+        fields: dict[str, Any] = caught.value.error.data["error"]
+        return fields
+
+    return error_of
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from mcp import MCPError
 from mcp_types import INTERNAL_ERROR
+from tool_arguments import ASKING_TOOLS, EVERY_TOOL, arguments_of
+from tool_arguments import SOMEBODY as CANARY
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -27,7 +29,6 @@ pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
 HERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
-CANARY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
 # What each reading tool asks the API.
 ASKS = {
     "get_upload_job": Operation.GET_RSIDS_UPLOAD,
@@ -40,13 +41,6 @@ ASKS = {
 # One failing read spoils only its own findings there, which tests of its own show.
 ASKS_MUCH = {"check_recontact_readiness"}
 READERS = pytest.mark.parametrize("name", list(ASKS))
-
-
-def arguments_of(name: str) -> dict[str, Any]:
-    """Return what a tool needs besides its target group."""
-    if name in {"upload_recontacts", "preview_upload"}:
-        return {"ids": [CANARY]}
-    return {"job_id": "01BTGNYV6HRNK8K8VKZASZCFZZ"} if name in {"get_upload_job", "get_removal_job"} else {}
 
 
 def test_every_tool_that_only_reads_is_tried() -> None:
@@ -99,7 +93,7 @@ async def test_a_short_disturbance_of_a_read_is_not_noticed(
     assert api.asked(ASKS[name]) == 4
 
 
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", ASKING_TOOLS)
 async def test_a_target_group_that_nobody_knows_is_not_found(
     era: str, connect: "Connect", effects: Effects, refused: "Call", replying: "Replying", name: str
 ) -> None:
@@ -129,7 +123,7 @@ async def nobody_there(_settings: Settings) -> AsyncGenerator[Gateway]:
         yield gateway
 
 
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", ASKING_TOOLS)
 async def test_without_a_connection_nothing_was_changed(
     era: str, connect: "Connect", refused: "Call", replying: "Replying", name: str
 ) -> None:
@@ -189,7 +183,7 @@ async def test_a_removal_that_never_arrived_is_unknown_and_never_sent_twice(
     assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (1, 2)
 
 
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", EVERY_TOOL)
 async def test_a_server_that_cannot_open_says_so_without_a_path_and_lives_on(
     era: str, connect: "Connect", refused: "Call", replying: "Replying", tmp_path: Path, name: str
 ) -> None:

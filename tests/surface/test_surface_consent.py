@@ -152,7 +152,7 @@ async def test_the_question_says_what_would_happen_to_what(
     assert re.sub(r"Plan \w{6}", "Plan ......", question.message) == (
         "Remove ALL 1000 respondent IDs stored for recontact in target group 01BTGNYV6HRNK8K8VKZASZCFP1 "
         "(account 101, project 01BTGNYV6HRNK8K8VKZASZCFP0)? While none are stored nobody can enter the survey and "
-        "it cannot be launched. This cannot be undone here.\n"
+        "it cannot be launched. A snapshot is taken first and kept for 30 days: from it they can be uploaded again.\n"
         f"To agree, type: {PHRASE}\n"
         "(Plan ......, valid until 12:10 UTC.)"
     )

@@ -27,6 +27,11 @@ TESTS = {
     "test_a_question_that_a_legacy_client_drops_times_out_and_a_late_answer_does_nothing",
     ErrorCode.PLAN_NOT_VALID: "consent: test_a_plan_that_expires_before_the_answer_removes_nothing",
     ErrorCode.PLAN_DRIFTED: "consent: test_a_count_that_changes_between_question_and_answer_removes_nothing",
+    ErrorCode.SNAPSHOT_INCOMPLETE: "snapshots: "
+    "test_a_list_that_is_read_three_times_and_never_whole_is_no_snapshot_and_nothing_is_removed",
+    ErrorCode.SNAPSHOT_UNREADABLE: "snapshots: test_a_key_that_cannot_be_trusted_is_refused_before_anything_is_removed",
+    ErrorCode.REPLACEMENT_FAILED: "replace: "
+    "test_a_replacement_that_can_do_no_more_stops_and_says_how_to_put_the_old_list_back",
     ErrorCode.CANCELLED: "cancelled: test_a_job_that_was_called_off_says_that_nothing_was_changed",
     ErrorCode.UNREACHABLE: "api_errors: test_without_a_connection_nothing_was_changed",
     ErrorCode.UNAVAILABLE: "api_errors: test_a_read_that_the_api_does_not_answer_changed_nothing",

@@ -21,12 +21,13 @@ from placing import (
     PROJECT_ID,
     place,
 )
+from tool_arguments import ASKING_TOOLS, NOBODYS_JOB, arguments_of
+from tool_arguments import SOMEBODY as CANARY
 
 from recontact_mcp.opening import Effects, Opening
 from recontact_mcp.settings import Settings
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
-from recontact_tools.catalog import CATALOG
 from recontact_tools.errors import InvalidInput, NotFound, NotPermitted, RecontactError
 from recontact_tools.explaining import Subject, explained
 from recontact_tools.gateway import Connection, Gateway
@@ -40,21 +41,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-EVERY_TOOL = pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+EVERY_TOOL = pytest.mark.parametrize("name", ASKING_TOOLS)
 EVERY_RESOURCE = pytest.mark.parametrize(
     "tail", ["overview", "respondents.csv", "upload-jobs/X", "upload-jobs/X/file", "removal-jobs/X"]
 )
-CANARY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
-NOBODYS_JOB = "01BTGNYV6HRNK8K8VKZASZCFZZ"
 POSTS = (Operation.UPLOAD_RSIDS, Operation.UPLOAD_RESPONDENTS, Operation.REMOVE_ALL)
 THERE: dict[str, Any] = {"account_id": OTHER_ACCOUNT_ID, "project_id": OTHER_PROJECT_ID}
-
-
-def arguments_of(name: str) -> dict[str, Any]:
-    """Return what a tool needs besides its target group."""
-    if name in {"upload_recontacts", "preview_upload"}:
-        return {"ids": [CANARY]}
-    return {"job_id": NOBODYS_JOB} if name in {"get_upload_job", "get_removal_job"} else {}
 
 
 def uri_of(tail: str, *, project_id: str = PROJECT_ID) -> str:

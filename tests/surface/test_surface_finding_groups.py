@@ -19,13 +19,15 @@ from placing import (
     PROJECT_ID,
     place,
 )
+from tool_arguments import EVERY_TOOL as TOOLS
+from tool_arguments import SOMEBODY as CANARY
+from tool_arguments import TOOLS_OF_A_JOB, arguments_of
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris
-from recontact_tools.catalog import CATALOG
 from recontact_tools.gateway import Connection, Gateway
 
 if TYPE_CHECKING:
@@ -35,19 +37,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-EVERY_TOOL = pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+EVERY_TOOL = pytest.mark.parametrize("name", TOOLS)
 # With credentials there are no embedded defaults to fall back on.
 UNCONFIGURED = {"cint_client_id": "somebody"}
 PLACE = f"accounts/{ACCOUNT_ID}/projects/{PROJECT_ID}/target-groups/{GROUP_ID}"
-CANARY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
 POSTS = (Operation.UPLOAD_RSIDS, Operation.UPLOAD_RESPONDENTS, Operation.REMOVE_ALL)
-
-
-def arguments_of(name: str) -> dict[str, Any]:
-    """Return what a tool needs besides its target group."""
-    if name in {"upload_recontacts", "preview_upload"}:
-        return {"ids": [CANARY]}
-    return {"job_id": "01BTGNYV6HRNK8K8VKZASZCFZZ"} if name in {"get_upload_job", "get_removal_job"} else {}
 
 
 def written(api: "Api") -> int:
@@ -80,7 +74,7 @@ async def test_every_tool_finds_a_launched_target_group_without_any_setting(
     async with connect(era, effects=effects, answer=replying(), **UNCONFIGURED) as client:
         result = await client.call_tool(name, {"target_group_id": pasted, **arguments_of(name)})
     answer: dict[str, Any] = result.structured_content or {}
-    if "job_id" in arguments_of(name):
+    if name in TOOLS_OF_A_JOB:
         assert answer["error"]["message"].endswith("job.")
     else:
         assert not result.is_error, answer

@@ -53,6 +53,9 @@ async def test_exactly_the_catalog_is_listed_in_its_order(era: str, connect: "Co
         "list_upload_jobs",
         "remove_all_recontacts",
         "get_removal_job",
+        "restore_recontacts",
+        "replace_recontacts",
+        "cancel_recontact_job",
         "check_recontact_readiness",
         "get_recontact_overview",
         "list_recontacts",
@@ -77,10 +80,17 @@ async def test_a_tool_carries_the_hints_and_the_words_of_its_operation(
     assert tool.description == inspect.getdoc(operation.run)
 
 
-def test_only_the_removal_is_destructive_and_only_the_two_starters_write() -> None:
+def test_only_what_removes_is_destructive_and_only_what_starts_or_stops_a_job_writes() -> None:
     writers = [operation.name for operation in CATALOG if not operation.read_only]
-    assert writers == ["upload_recontacts", "remove_all_recontacts"]
-    assert [operation.name for operation in CATALOG if operation.destructive] == ["remove_all_recontacts"]
+    destructive = [operation.name for operation in CATALOG if operation.destructive]
+    assert writers == [
+        "upload_recontacts",
+        "remove_all_recontacts",
+        "restore_recontacts",
+        "replace_recontacts",
+        "cancel_recontact_job",
+    ]
+    assert destructive == ["remove_all_recontacts", "replace_recontacts"]
 
 
 @NAMED
@@ -148,6 +158,9 @@ async def test_every_template_of_the_uri_builder_is_listed(era: str, connect: "C
         (uris.UPLOAD_FILE, "text/csv"),
         (uris.MISSING, "text/csv"),
         (uris.RESPONDENTS, "text/csv"),
+        (uris.DIFFERENCES, "text/csv"),
+        (uris.REPLACEMENT, "application/json"),
+        (uris.SNAPSHOT, "text/csv"),
         (uris.AUDIT, "application/json"),
     }
     assert all(template.title and template.description for template in templates)

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tool_arguments import EVERY_TOOL, arguments_of
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -18,16 +19,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
+WRITERS = [operation.name for operation in CATALOG if not operation.read_only]
 
 
-def arguments_of(name: str) -> dict[str, Any]:
-    """Return what a tool needs besides its target group."""
-    if name == "upload_recontacts":
-        return {"ids": ["5a3b2ada-0000-4000-8000-000000000000"]}
-    return {"job_id": "01BTGNYV6HRNK8K8VKZASZCFZZ"} if name in {"get_upload_job", "get_removal_job"} else {}
-
-
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", EVERY_TOOL)
 @pytest.mark.parametrize(
     ("rule", "setting"),
     [
@@ -83,12 +78,9 @@ async def test_a_read_only_server_reads_and_changes_nothing(
 ) -> None:
     await api.upload_elsewhere(identifiers(2))
     async with connect(era, effects=effects, answer=replying(), read_only=True) as client:
-        upload = await refused(client, "upload_recontacts", ids=identifiers(1))
-        removal = await refused(client, "remove_all_recontacts")
+        errors = [await refused(client, name, **arguments_of(name)) for name in WRITERS]
         overview = await call(client, "get_recontact_overview")
-    assert [(error["code"], error["setting"]) for error in (upload, removal)] == [
-        ("READ_ONLY", "RECONTACT_READ_ONLY")
-    ] * 2
+    assert [(error["code"], error["setting"]) for error in errors] == [("READ_ONLY", "RECONTACT_READ_ONLY")] * 5
     assert overview["saved_respondent_ids_count"] == 2
     assert api.asked(Operation.UPLOAD_RSIDS) + api.asked(Operation.REMOVE_ALL) == 0
 
@@ -122,7 +114,7 @@ async def test_without_upload_roots_no_file_can_be_read(
     assert error["code"] == "FILE_NOT_READABLE"
 
 
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", EVERY_TOOL)
 async def test_an_account_that_is_neither_given_nor_configured_is_asked_for(
     era: str, connect: "Connect", effects: Effects, refused: "Call", replying: "Replying", name: str
 ) -> None:

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
+from tool_arguments import EVERY_TOOL, arguments_of
+from tool_arguments import SOMEBODY as CANARY
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.operations import Operation
-from recontact_tools.catalog import CATALOG
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -20,19 +21,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-CANARY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
-NEEDS_A_JOB = {"get_upload_job", "get_removal_job"}
 POSTS = (Operation.UPLOAD_RSIDS, Operation.UPLOAD_RESPONDENTS, Operation.REMOVE_ALL)
 
 
-def arguments_of(name: str) -> dict[str, Any]:
-    """Return what a tool needs besides its target group."""
-    if name == "upload_recontacts":
-        return {"ids": [CANARY]}
-    return {"job_id": "01BTGNYV6HRNK8K8VKZASZCFZZ"} if name in NEEDS_A_JOB else {}
-
-
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", EVERY_TOOL)
 async def test_an_argument_that_a_tool_does_not_have_is_refused(
     era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api", name: str
 ) -> None:
@@ -45,7 +37,7 @@ async def test_an_argument_that_a_tool_does_not_have_is_refused(
     assert not api.faults.requests
 
 
-@pytest.mark.parametrize("name", [operation.name for operation in CATALOG])
+@pytest.mark.parametrize("name", EVERY_TOOL)
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -87,6 +79,10 @@ async def test_an_id_that_is_none_is_refused_without_being_repeated(
         pytest.param("upload_recontacts", {"path": "", "ids": []}, id="nothing in either"),
         pytest.param("upload_recontacts", {"ids": [CANARY], "id_type": CANARY}, id="other id type"),
         pytest.param("upload_recontacts", {"ids": [CANARY], "column": {CANARY: 1}}, id="object for column"),
+        pytest.param("replace_recontacts", {"ids": CANARY}, id="text for other ids"),
+        pytest.param("restore_recontacts", {"snapshot_id": [CANARY]}, id="list for a snapshot"),
+        pytest.param("restore_recontacts", {"upload_job_id": {"id": CANARY}}, id="object for an upload"),
+        pytest.param("cancel_recontact_job", {}, id="nothing to cancel"),
         pytest.param("get_upload_job", {}, id="no job"),
         pytest.param("get_upload_job", {"job_id": CANARY, "wait_seconds": 46}, id="wait too long"),
         pytest.param("get_removal_job", {"job_id": CANARY, "wait_seconds": -1}, id="wait back"),

@@ -63,6 +63,9 @@ async def test_a_list_of_ids_is_uploaded_followed_and_counted(
         "not_stored": None,
         "not_compared_because": None,
         "missing_uri": None,
+        "proof": None,
+        "differences_uri": None,
+        "replacement": None,
     }
     assert (overview["saved_respondent_ids_count"], overview["room_left"]) == (3, 99_997)
     assert overview["resource_uri"] == f"{HERE}overview"

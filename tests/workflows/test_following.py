@@ -115,6 +115,7 @@ async def test_a_clock_that_is_set_back_does_not_bring_the_quick_looks_back(sett
 
 async def test_a_closing_desk_begins_no_effect_and_waits_for_those_under_way(setting: Setting) -> None:
     desk, ended = setting.desk, anyio.Event()
+    await setting.intend("A", JobKind.UPLOAD, IDS)
 
     async def effect() -> None:
         async with desk.at_work():
@@ -128,7 +129,7 @@ async def test_a_closing_desk_begins_no_effect_and_waits_for_those_under_way(set
             await desk.close()
             assert ended.is_set()
             with anyio.move_on_after(0.02) as late:
-                await send(desk, "never begun")
+                await send(desk, "A")
             assert late.cancelled_caught
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from recontact_tools.errors import ErrorCode, OutcomeUnknown
 from recontact_tools.handles import GETTER
 from recontact_tools.ledger import IntentState, Stage
 from recontact_tools.ledger.entries import Event, about
@@ -13,6 +14,7 @@ from recontact_tools.policy import check_write
 from recontact_tools.snapshotting import cancelled
 
 if TYPE_CHECKING:
+    from recontact_tools.errors import Detail
     from recontact_tools.ledger import Intent, Replacement
     from recontact_tools.models import TargetGroup
     from recontact_tools.runtime import Runtime
@@ -82,7 +84,7 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
     error = cancelled().as_dict()
     if await replacements.withdraw(replacement.replacement_id, error, now=now):
         return Cancelled(stopped=True, explanation="It was stopped before anything was removed; nothing was changed.")
-    if await replacements.turn_back(replacement.replacement_id, error, now=now):
+    if await replacements.turn_back(replacement.replacement_id, turned_back(), now=now):
         return Cancelled(
             stopped=True,
             explanation="The old list is removed already and the new one was not sent: the old one is uploaded again "
@@ -92,6 +94,15 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
     if current.has_ended:
         return Cancelled(stopped=False, explanation="It has ended already; there was nothing left to stop.")
     return Cancelled(stopped=False, explanation=_GOES_ON[current.stage])
+
+
+def turned_back() -> dict[str, Detail]:
+    """Say that a replacement was cancelled when its old list was removed already."""
+    return OutcomeUnknown(
+        "The replacement was cancelled after the old list had been removed, so the old one is uploaded again.",
+        code=ErrorCode.CANCELLED,
+        next_step="Follow it until the old list is restored. If the user still wants the new one, ask again then.",
+    ).as_dict()
 
 
 _GOES_ON = {

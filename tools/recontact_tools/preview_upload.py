@@ -9,6 +9,7 @@ from recontact_tools.comparing import COMPARE_SECONDS, RIDS_NOT_COMPARABLE, coun
 from recontact_tools.conflicts import COURTESY_SECONDS, check_no_job_runs
 from recontact_tools.errors import (
     FeatureMissing,
+    InvalidInput,
     JobRunning,
     NotAllowed,
     OutcomeUnknown,
@@ -55,6 +56,7 @@ async def preview_upload(
     check_read(runtime.rules.policy, group)
     kind, restores = IdType(id_type), None
     if snapshot_id or upload_job_id:
+        _check_nothing_else(path, ids)
         kept = await kept_list_of(runtime, group, snapshot_id=snapshot_id, upload_job_id=upload_job_id)
         kind, file, restores = kept.id_type, kept.file, kept.source
     else:
@@ -66,6 +68,20 @@ async def preview_upload(
     rate = await rate_of(runtime.ledger, JobKind.UPLOAD, group.account_id, pace=runtime.rules.pace)
     estimate = eta(JobKind.UPLOAD, file.ids, pace=runtime.rules.pace, rate=rate)
     return _preview(file, Forecast(file.ids, stored, kind, overlap), standing, estimate)
+
+
+def _check_nothing_else(path: str | None, ids: list[str] | None) -> None:
+    """Refuse numbers for one list where another one was meant as well.
+
+    Raises:
+        InvalidInput: There is a file or a list beside what is to be restored.
+    """
+    if path or ids:
+        raise InvalidInput(
+            "A list to restore and other IDs were given; nothing was sent.",
+            next_step="Repeat the call with one of them.",
+            safe_to_repeat=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)

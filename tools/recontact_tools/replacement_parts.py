@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recontact_tools.errors import ErrorCode, OutcomeUnknown
+from recontact_tools.errors import ErrorCode, NotAllowed, OutcomeUnknown
 from recontact_tools.ledger import Intent, IntentState, Replacement, Stage
 from recontact_tools.models import IdType, JobKind
 
@@ -30,6 +30,15 @@ def failed(why: str) -> dict[str, Detail]:
         f"The list could not be replaced, so the old one is uploaded again. {why}",
         code=ErrorCode.REPLACEMENT_FAILED,
         next_step="Follow it until the old list is restored; then mend what the message names, and ask again.",
+    ).as_dict()
+
+
+def not_removed() -> dict[str, Detail]:
+    """Say that the removal was sent and the old list is stored all the same, so that nothing is to be put back."""
+    return NotAllowed(
+        "The API did not remove the old list, so it is stored as it was; nothing was changed.",
+        code=ErrorCode.REPLACEMENT_FAILED,
+        next_step="Tell the user that the list was not replaced. If they still want it, ask again in some minutes.",
     ).as_dict()
 
 

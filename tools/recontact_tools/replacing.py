@@ -18,7 +18,7 @@ from recontact_tools.ledger import ActiveIntent, Intent, IntentState, Replacemen
 from recontact_tools.listing import all_ids, count_stored, patiently
 from recontact_tools.lost_jobs import job_named
 from recontact_tools.models import IdType
-from recontact_tools.replacement_parts import failed, old_list_of, removal_of, stuck, upload_of
+from recontact_tools.replacement_parts import failed, not_removed, old_list_of, removal_of, stuck, upload_of
 from recontact_tools.schedule import look_delay
 from recontact_tools.sealed_lists import ids_of, lines_of, proof_of
 from recontact_tools.uris import overview_uri, replacement_uri
@@ -92,7 +92,7 @@ async def _after_removal(desk: Desk, replacement: Replacement, intent: Intent, s
         await _try_again(desk, replacement, retry_after=0.0)
         return None
     if stored == replacement.stored_before:
-        return Move(Stage.REFUSED, error=failed("The removal did not take place; nothing was changed."))
+        return Move(Stage.REFUSED, error=not_removed())
     return Move(Stage.RESTORING, error=failed(f"The removal ended, and {stored} IDs are stored."))
 
 
@@ -152,6 +152,8 @@ async def _looked_for(desk: Desk, replacement: Replacement, intent: Intent) -> M
         async with desk.at_work():
             await desk.ledger.mark_started(intent.intent_id, job_id=job_id, now=desk.clock.now())
         return None
+    if _has_been_tried_for_long(desk, replacement):
+        return Move(Stage.STUCK, error=stuck(replacement, "Every answer to an upload was lost."))
     await _try_again(desk, replacement, retry_after=0.0)
     return None
 
@@ -173,18 +175,22 @@ async def _again(desk: Desk, replacement: Replacement, intent: Intent, otherwise
     """Wait and count another attempt, if what went wrong may pass; else give this stage up."""
     error = intent.error or {"code": ErrorCode.REFUSED.value, "message": "The API's job failed."}
     may_pass = intent.state is IntentState.REFUSED and error.get("code") in _TRY_AGAIN
-    if not may_pass or desk.clock.now() - replacement.updated_at > TRIED_FOR:
+    if not may_pass or _has_been_tried_for_long(desk, replacement):
         return _given_up(replacement, otherwise, str(error["message"]))
     asked = error.get("retry_after_seconds")
     await _try_again(desk, replacement, retry_after=float(asked) if isinstance(asked, int | float) else 0.0)
     return None
 
 
+def _has_been_tried_for_long(desk: Desk, replacement: Replacement) -> bool:
+    return desk.clock.now() - replacement.updated_at > TRIED_FOR
+
+
 async def _try_again(desk: Desk, replacement: Replacement, *, retry_after: float) -> None:
     """Wait, and count another attempt."""
     await desk.clock.sleep(max(retry_after, look_delay(replacement.attempts, pace=desk.pace)))
     async with desk.at_work():
-        await desk.ledger.replacements.try_again(replacement.replacement_id, replacement.attempts, now=desk.clock.now())
+        await desk.ledger.replacements.try_again(replacement.replacement_id, replacement.attempts)
 
 
 def _given_up(replacement: Replacement, otherwise: Stage, why: str) -> Move:

@@ -43,7 +43,10 @@ def restored_step(intent: Intent) -> str | None:
     if intent.proof is None:
         if intent.id_type is IdType.RID:
             return "The restore is done; RIDs cannot be compared with what is stored. Tell the user the growth."
-        return "The upload is done and its proof is still being made: call again with wait_seconds=45."
+        return (
+            "The upload is done; its proof is being made: call again with wait_seconds=45. If it is missing then, "
+            "the list could not be read: compare=true counts the RSIDs that are not stored."
+        )
     if intent.proof.is_equal:
         return f"Restored and proved: exactly the {intent.proof.stored} RSIDs of the list are stored."
     return (

@@ -71,6 +71,6 @@ class Replacements(Protocol):
         """Return the removal and the uploads of a replacement, oldest first."""
         ...
 
-    async def try_again(self, replacement_id: str, attempts: int, *, now: datetime) -> None:
+    async def try_again(self, replacement_id: str, attempts: int) -> None:
         """Count an attempt more than *attempts*; once, however often called."""
         ...

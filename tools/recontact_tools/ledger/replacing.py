@@ -53,11 +53,11 @@ def recent(connection: sqlite3.Connection, group: TargetGroup | None, limit: int
     return tuple(_replacement(row) for row in rows)
 
 
-def try_again(connection: sqlite3.Connection, replacement_id: str, attempts: int, now: datetime) -> None:
-    """Count an attempt more than *attempts*, unless somebody did."""
+def try_again(connection: sqlite3.Connection, replacement_id: str, attempts: int) -> None:
+    """Count an attempt more than *attempts*, unless somebody did; the stage is as old as it was."""
     connection.execute(
-        "UPDATE replacements SET attempts = attempts + 1, updated_at = ? WHERE replacement_id = ? AND attempts = ?",
-        (instant(now), replacement_id, attempts),
+        "UPDATE replacements SET attempts = attempts + 1 WHERE replacement_id = ? AND attempts = ?",
+        (replacement_id, attempts),
     )
 
 

@@ -67,6 +67,6 @@ class SqliteReplacements:
         """See `Replacements.parts`."""
         return await self._file.read_in_thread(lambda connection: intents.of_parent(connection, replacement_id))
 
-    async def try_again(self, replacement_id: str, attempts: int, *, now: datetime) -> None:
+    async def try_again(self, replacement_id: str, attempts: int) -> None:
         """See `Replacements.try_again`."""
-        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts, now))
+        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts))

@@ -158,8 +158,9 @@ def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
     """Read the ids of the lists whose time has come and that no running work needs."""
     rows = connection.execute(
         "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "
-        "(SELECT intent_id FROM intents WHERE state IN ('planned', 'sending', 'started')) AND snapshot_id NOT IN "
-        "(SELECT removal_id FROM replacements WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck'))",
+        "(SELECT intent_id FROM intents WHERE state IN ('planned', 'sending', 'started')) AND NOT EXISTS "
+        "(SELECT 1 FROM replacements WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck') AND (snapshot_id = "
+        "replacement_id OR snapshot_id IN (SELECT intent_id FROM intents WHERE parent_id = replacement_id)))",
         (instant(now),),
     )
     return tuple(row["snapshot_id"] for row in rows)
