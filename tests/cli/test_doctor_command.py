@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from recontact_mcp.app import build_server
 from recontact_mcp.cli.doctor import shown_settings
-from recontact_mcp.cli.doctor_checks import SQLITE_MAGIC, embedded
+from recontact_mcp.cli.doctor_checks import SQLITE_MAGIC, changes, embedded
 from recontact_mcp.cli.doctor_group import GROUP_STAGES
 from recontact_mcp.settings import Settings
 from recontact_tools.catalog import CATALOG
@@ -152,6 +152,24 @@ def test_what_the_policy_closes_is_said(run: Callable[..., Result]) -> None:
     result = run("doctor", "--json", RECONTACT_READ_ONLY="1", RECONTACT_ALLOWED_TARGET_GROUPS="")
     assert states(result)["Allowed"] == "warn"
     assert "read-only" in result.stdout
+
+
+def test_the_engine_is_really_started_and_leaves_nothing_behind(run: Callable[..., Result], tmp_path: Path) -> None:
+    found = checks(run("doctor", "--json"))["Changes"]
+    assert (found["state"], found["seen"]) == ("ok", "uploads and removals: the durable engine starts")
+    assert [path.name for path in (tmp_path / "data").iterdir() if "engine" in path.name or "doctor" in path.name] == []
+
+
+@pytest.mark.anyio
+async def test_an_engine_that_does_not_start_is_said_with_the_versions(tmp_path: Path) -> None:
+    found = await changes(Settings(data_dir=tmp_path / "not there"), usable=True)
+    assert (found.state, found.seen) == ("fail", "the durable engine does not start: FileNotFoundError")
+    assert "SQLite 3." in (found.cure or "")
+
+
+@pytest.mark.anyio
+async def test_the_engine_is_not_tried_where_the_data_directory_is_not_usable(tmp_path: Path) -> None:
+    assert (await changes(Settings(data_dir=tmp_path), usable=False)).state == "skip"
 
 
 def test_a_data_directory_that_cannot_be_used_keeps_the_doctor_from_cint_as_well(

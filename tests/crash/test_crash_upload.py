@@ -115,3 +115,5 @@ async def test_an_upload_killed_while_its_job_runs_is_followed_to_the_end_of_tha
     async with hosting(RECONTACT_PACE=SLOWLY) as host:
         assert place.intents()[0]["state"] in {"sending", "started"}
         await check(place, host, FINISHED)
+        # That a workflow which is found again is in a queue already is how it is meant, and no warning.
+        assert host.log.read_text("utf-8") == ""

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 100
 
 
-def person() -> Console:
-    """Return a console on stdout; colours and boxes are plain where nobody watches."""
-    console = Console(highlight=False, emoji=False)
+def person(*, stderr: bool = False) -> Console:
+    """Return a console on stdout, or on stderr; colours and boxes are plain where nobody watches."""
+    console = Console(highlight=False, emoji=False, stderr=stderr)
     if not console.is_terminal:
         console.width = WIDTH_WITHOUT_TERMINAL
     return console

@@ -22,6 +22,7 @@ from recontact_mcp.cli.demo_client import Person, Surprise, connected
 from recontact_mcp.cli.demo_file import MessyFile, write_messy_file
 from recontact_mcp.cli.demo_screen import Screen
 from recontact_mcp.cli.demo_story import Story
+from recontact_mcp.cli.endings import ending_like_an_interrupt
 
 # source: architecture.md, the recontact target group of a fresh embedded service
 TARGET_GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
@@ -75,7 +76,7 @@ def demo(
     """
     console = person()
     typing = None if yes or not _somebody_is_there(console) else _typing(console)
-    with _workshop(console, keep=keep) as workshop:
+    with ending_like_an_interrupt(), _workshop(console, keep=keep) as workshop:
         file = write_messy_file(workshop.uploads / "wave-1 respondents.csv", ids, random=Random())  # noqa: S311 (not a secret)
         _introduce(console, file)
         screen = Screen(console, time.perf_counter)
