@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from recontact_mcp.cli.console import person, stop
+from recontact_mcp.cli.console import person, stop, typed
 from recontact_mcp.cli.demo_client import Person, Surprise, connected
 from recontact_mcp.cli.demo_file import MessyFile, write_messy_file
 from recontact_mcp.cli.demo_screen import Screen
 from recontact_mcp.cli.demo_story import Story
+from recontact_mcp.cli.groups import leaves
 
 # source: architecture.md, the recontact target group of a fresh embedded service
 TARGET_GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
@@ -116,7 +117,7 @@ def _surprises(
     try:
         anyio.run(run)
     except* Surprise as group:
-        surprises += [str(surprise) for surprise in _leaves(group)]
+        surprises += [str(surprise) for surprise in leaves(group)]
     return surprises
 
 
@@ -131,14 +132,6 @@ def _conclude(workshop: Workshop, file: MessyFile, screen: Screen, surprises: Se
     _close(screen, file)
 
 
-def _leaves(group: BaseExceptionGroup[Surprise]) -> Iterator[Surprise]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
 def _log_tail(log: Path) -> str | None:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(("The end of the server's log:", *lines[-LOG_LINES:])) if lines else None
@@ -150,10 +143,7 @@ def _somebody_is_there(console: Console) -> bool:
 
 def _typing(console: Console) -> Callable[[], Awaitable[str]]:
     async def ask() -> str:
-        console.print("   your answer: ", end="")
-        # Not in a thread: one that waits for a line would outlive Ctrl-C.
-        await anyio.wait_readable(sys.stdin.fileno())
-        return sys.stdin.readline().strip()
+        return await typed(console, "   your answer: ")
 
     return ask
 
