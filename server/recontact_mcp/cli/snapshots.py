@@ -15,7 +15,7 @@ import anyio
 import typer
 
 from recontact_mcp.cli.console import agreed_or_stop, person, settings_or_stop, stop, titled
-from recontact_mcp.cli.records import KEY_CURE, kept_snapshots, with_ledger
+from recontact_mcp.cli.records import kept_snapshots, with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,14 +117,10 @@ async def _delete(ledger: "Ledger", *, snapshot: "Snapshot") -> bool:
 
 
 async def _content(ledger: "Ledger", *, settings: "Settings", snapshot: "Snapshot") -> bytes:
-    from recontact_mcp.opening import SNAPSHOT_KEY_FILE, snapshot_key
+    from recontact_mcp.opening import seal_of
     from recontact_tools.sealed_lists import ids_of, lines_of
-    from recontact_tools.sealing import Seal
 
-    # A key that is made now opens nothing, and would stand in the way of the right one.
-    if settings.snapshot_key_bytes is None and not (settings.home / SNAPSHOT_KEY_FILE).exists():
-        stop("SNAPSHOT_UNREADABLE: The key of the snapshots is not there.", cure=KEY_CURE)
-    return lines_of(await ids_of(ledger, Seal(partial(snapshot_key, settings)), snapshot.snapshot_id))
+    return lines_of(await ids_of(ledger, seal_of(settings), snapshot.snapshot_id))
 
 
 def _write(path: Path, content: bytes) -> None:
