@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from recontact_tools.ledger import Ledger
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
+    from recontact_tools.sealing import Seal
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
@@ -144,7 +145,6 @@ class Opening:
         from recontact_tools.followers import Followers
         from recontact_tools.ledger.sqlite import SqliteLedger
         from recontact_tools.relay import Relay
-        from recontact_tools.sealing import Seal
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
         home = settings.home
@@ -153,7 +153,7 @@ class Opening:
         async with way(settings) as gateway:
             ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
-            seal = Seal(partial(snapshot_key, settings))
+            seal = seal_of(settings)
             desk = Desk(
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
@@ -180,12 +180,7 @@ class Opening:
     def _rules(self) -> Rules:
         settings = self._settings
         return Rules(
-            policy=Policy(
-                read_only=settings.read_only,
-                accounts=settings.allowed_accounts,
-                projects=settings.allowed_projects,
-                target_groups=settings.allowed_target_groups,
-            ),
+            policy=policy_of(settings),
             account_id=settings.account_id,
             project_id=settings.project_id,
             upload_roots=settings.upload_roots,
@@ -202,16 +197,27 @@ class Opening:
             await self._bus.publish(ResourceUpdated(uri=uri))
 
 
-def snapshot_key(settings: Settings) -> bytes:
-    """Return the key of the snapshots: the configured one, or that of the data directory, which is made if need be.
+def seal_of(settings: Settings) -> Seal:
+    """Return what seals the snapshots and opens them: with the configured key, or that of the data directory."""
+    from recontact_tools.sealing import Seal
 
-    Raises:
-        KeyUnusable: The file is open to others, or holds no key.
-        OSError: The file cannot be made or read.
-    """
+    return Seal(partial(_snapshot_key, settings), held=partial(_snapshot_key, settings, make=False))
+
+
+def _snapshot_key(settings: Settings, *, make: bool = True) -> bytes:
     from recontact_tools.sealing import key_at
 
-    return settings.snapshot_key_bytes or key_at(settings.home / SNAPSHOT_KEY_FILE)
+    return settings.snapshot_key_bytes or key_at(settings.home / SNAPSHOT_KEY_FILE, make=make)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the operator lets happen, and where."""
+    return Policy(
+        read_only=settings.read_only,
+        accounts=settings.allowed_accounts,
+        projects=settings.allowed_projects,
+        target_groups=settings.allowed_target_groups,
+    )
 
 
 def pace_of(settings: Settings) -> float:

@@ -59,7 +59,8 @@ def arguments_schema(schema: Mapping[str, Any]) -> Schema:
 def result_schema(schema: Mapping[str, Any]) -> Schema:
     """Return an output schema of names and types: what the fields mean, their names and the tool's text say.
 
-    What is inside an object of an object shows in the answer: in every list of tools it would be an eighth of all.
+    What is inside an object of an object shows in the answer, and so does the type of what is there but sometimes: in
+    every list of tools they would be a quarter of all.
     """
     slim = cast("Schema", _bare(inlined(schema)))
     fields = cast("dict[str, Schema]", slim.get("properties", {}))
@@ -67,7 +68,9 @@ def result_schema(schema: Mapping[str, Any]) -> Schema:
 
 
 def _closed(field: Schema) -> Schema:
-    """Say that a field is an object, or a list of objects, and no more."""
+    """Say that a field is an object, or a list of objects, and no more; of one that may be null its name alone."""
+    if isinstance(field.get("type"), list):
+        return {}
     if field.get("type") == "object":
         return {"type": "object"}
     items = field.get("items", {})

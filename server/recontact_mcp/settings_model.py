@@ -25,7 +25,7 @@ from recontact_mcp.settings_values import (
     key_bytes,
     proxy_url,
     roots,
-    snapshot_key,
+    sealing_key,
     ulid,
     ulids,
     upper,
@@ -119,7 +119,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="Days for which the snapshot taken before a removal is kept; then it is deleted.",
     )
-    snapshot_key: Annotated[SecretStr, AfterValidator(snapshot_key)] | None = Field(
+    snapshot_key: Annotated[SecretStr, AfterValidator(sealing_key)] | None = Field(
         default=None,
         description="Key of the snapshots, 32 bytes in base64. Unset: the file `snapshots.key` in the data directory,"
         " which is made when the first snapshot is taken.",
@@ -214,7 +214,7 @@ class Settings(BaseModel):
         gt=0,
         le=1_000,
         allow_inf_nan=False,
-        description="Requests to Cint in a second, on average.",
+        description="Most requests to Cint in any second; 0.5 is one in two seconds.",
     )
 
     @property

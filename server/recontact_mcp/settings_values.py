@@ -131,7 +131,7 @@ def key_bytes(value: str) -> bytes:
     return key
 
 
-def snapshot_key(value: SecretStr) -> SecretStr:
+def sealing_key(value: SecretStr) -> SecretStr:
     """Accept a key of the snapshots."""
     key_bytes(value.get_secret_value())
     return value

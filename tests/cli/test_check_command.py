@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def test_a_file_without_identifiers_is_refused_and_not_shown(
     else:
         assert result.stdout == ""
         assert "is an identifier" in result.stderr
+
+
+def test_a_refused_file_shows_what_was_found_in_it_and_on_which_lines(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = ["Respondent ID", NUMERIC, *["canary name"] * 12, ""]
+    (tmp_path / "names.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    result = run("check", str(tmp_path / "names.csv"))
+    shown = [" ".join(line.split()) for line in result.stderr.splitlines()]
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert [line for line in shown if re.search(r" [0-9]+ [0-9, ]+", line)] == [
+        "not an identifier 12 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ...",
+        "blank 1 15",
+        "a whole number, not an identifier 1 2",
+        "header 1 1",
+    ]
+    assert not shows_content(result)
 
 
 @pytest.mark.parametrize("name", ["missing.csv", ".", "~nobody-here/x.csv"])

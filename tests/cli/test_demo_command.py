@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -142,6 +143,41 @@ def test_an_interrupt_at_the_prompt_ends_the_demo_and_leaves_nothing(
     assert process.returncode == 130
     assert "Traceback" not in said
     assert not list(tmp_path.glob("recontact-demo-*"))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["4  Follow", "your answer:"])
+def test_a_terminal_that_is_closed_ends_the_demo_and_leaves_nothing(
+    environment: Mapping[str, str], tmp_path: Path, moment: str, ending: signal.Signals
+) -> None:
+    keyboard, terminal = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "recontact_mcp", "demo", *QUICK],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, **environment, "TMPDIR": str(tmp_path), "TERM": "xterm"},
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        while moment.encode() not in shown:
+            shown += os.read(keyboard, 65_536)
+        assert list(tmp_path.glob("recontact-demo-*"))
+        os.close(keyboard)  # what is written from now on fails
+        process.send_signal(ending)
+        process.wait(timeout=30)
+    assert process.returncode != 0
+    assert not list(tmp_path.glob("recontact-demo-*"))
+
+
+def test_an_ending_that_is_ignored_stays_ignored(start: Start, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(partial(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_IGN)))
+    with start("demo", "--yes", *QUICK, TMPDIR=str(tmp_path)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def test_the_messy_file_holds_exactly_the_mistakes_it_says(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from recontact_mcp.app import build_server
 from recontact_mcp.cli.doctor import shown_settings
-from recontact_mcp.cli.doctor_checks import SQLITE_MAGIC, embedded
+from recontact_mcp.cli.doctor_checks import SQLITE_MAGIC, changes, embedded
 from recontact_mcp.cli.doctor_group import GROUP_STAGES
 from recontact_mcp.settings import Settings
 from recontact_tools.catalog import CATALOG
@@ -23,6 +23,8 @@ from recontact_tools.catalog import CATALOG
 SECRET = "canary-secret"
 PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP0"
 GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+LAUNCHED = "01BTGNYV6HRNK8K8VKZASZCFPZ"
+OTHER_PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP7"
 HERE = {"CINT_ACCOUNT_ID": "101", "CINT_PROJECT_ID": PROJECT}
 STAGES = ["Name lookup", "Proxy", "Connection", "Credentials", "Clock", "API version", "Account"]
 
@@ -52,6 +54,21 @@ def checks(result: Result) -> dict[str, dict[str, str]]:
 
 def states(result: Result) -> dict[str, str]:
     return {name: check["state"] for name, check in checks(result).items()}
+
+
+def launch(run: Callable[..., Result], tmp_path: Path) -> None:
+    """Put a launched target group into the service."""
+    database = str(tmp_path / "data" / "service.sqlite")
+    run("service", "seed", LAUNCHED, "--state", "launched", "--database", database)
+
+
+def overburden(service: Mapping[str, str], operation: str) -> None:
+    """Let the next request of an operation be told to wait for a minute."""
+    fault = {"operation": operation, "kind": "rate_limited", "seconds": 60}
+    url = service["CINT_BASE_URL"].removesuffix("/v1") + "/_service/faults"
+    request = Request(url, data=json.dumps(fault).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 (our own loopback service)
+    with urlopen(request, timeout=5):  # noqa: S310 (the same)
+        pass
 
 
 def test_a_fresh_machine_is_healthy_and_told_what_is_missing(run: Callable[..., Result]) -> None:
@@ -137,6 +154,24 @@ def test_what_the_policy_closes_is_said(run: Callable[..., Result]) -> None:
     assert "read-only" in result.stdout
 
 
+def test_the_engine_is_really_started_and_leaves_nothing_behind(run: Callable[..., Result], tmp_path: Path) -> None:
+    found = checks(run("doctor", "--json"))["Changes"]
+    assert (found["state"], found["seen"]) == ("ok", "uploads and removals: the durable engine starts")
+    assert [path.name for path in (tmp_path / "data").iterdir() if "engine" in path.name or "doctor" in path.name] == []
+
+
+@pytest.mark.anyio
+async def test_an_engine_that_does_not_start_is_said_with_the_versions(tmp_path: Path) -> None:
+    found = await changes(Settings(data_dir=tmp_path / "not there"), usable=True)
+    assert (found.state, found.seen) == ("fail", "the durable engine does not start: FileNotFoundError")
+    assert "SQLite 3." in (found.cure or "")
+
+
+@pytest.mark.anyio
+async def test_the_engine_is_not_tried_where_the_data_directory_is_not_usable(tmp_path: Path) -> None:
+    assert (await changes(Settings(data_dir=tmp_path), usable=False)).state == "skip"
+
+
 def test_a_data_directory_that_cannot_be_used_keeps_the_doctor_from_cint_as_well(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -162,6 +197,18 @@ def test_a_wrong_secret_fails_with_what_to_check(run: Callable[..., Result], ser
     assert "CINT_CLIENT_SECRET" in found["Credentials"]["cure"]
     assert found["Account"]["state"] == "skip"
     assert "canary" not in result.output
+
+
+def test_a_base_url_without_its_path_is_not_taken_for_the_api(
+    run: Callable[..., Result], service: Mapping[str, str]
+) -> None:
+    astray = {**service, **HERE, "CINT_BASE_URL": service["CINT_BASE_URL"].removesuffix("/v1")}
+    result = run("doctor", "--json", "--target-group", GROUP, **astray)
+    found = checks(result)
+    assert (result.exit_code, found["API version"]["state"]) == (1, "fail")
+    assert "is not the Cint API" in found["API version"]["seen"]
+    assert "CINT_BASE_URL" in found["API version"]["cure"]
+    assert {found[name]["state"] for name in ("Account", *GROUP_STAGES)} == {"skip"}
 
 
 def test_a_version_that_the_api_does_not_know_is_told_from_a_missing_permission(
@@ -209,11 +256,57 @@ def test_what_the_older_version_lacks_is_said_with_what_still_works(
 def test_a_launched_target_group_is_found_without_an_account_and_a_project(
     run: Callable[..., Result], service: Mapping[str, str], tmp_path: Path
 ) -> None:
-    launched = "01BTGNYV6HRNK8K8VKZASZCFPZ"
-    run("service", "seed", launched, "--state", "launched", "--database", str(tmp_path / "data" / "service.sqlite"))
-    found = checks(run("doctor", "--json", "--target-group", launched, **service))
+    launch(run, tmp_path)
+    found = checks(run("doctor", "--json", "--target-group", LAUNCHED, **service))
     assert found["Target group"]["state"] == "ok"
     assert PROJECT in found["Target group"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("astray", "said"),
+    [
+        pytest.param({"CINT_ACCOUNT_ID": "102"}, "in another account;", id="account"),
+        pytest.param({"CINT_PROJECT_ID": OTHER_PROJECT}, "in another project;", id="project"),
+    ],
+)
+def test_a_launched_target_group_of_another_account_or_project_is_told_with_what_to_set(
+    run: Callable[..., Result], service: Mapping[str, str], tmp_path: Path, astray: dict[str, str], said: str
+) -> None:
+    launch(run, tmp_path)
+    result = run("doctor", "--json", "--target-group", LAUNCHED, **{**service, **HERE, **astray})
+    found = checks(result)["Target group"]
+    assert (result.exit_code, found["state"]) == (1, "fail")
+    assert said in found["seen"]
+    assert f"It is in account 101, project {PROJECT}" in found["seen"]
+    assert f"set CINT_ACCOUNT_ID=101 and CINT_PROJECT_ID={PROJECT}" in found["cure"]
+
+
+def test_where_a_target_group_is_that_the_policy_hides_is_not_told(
+    run: Callable[..., Result], service: Mapping[str, str], tmp_path: Path
+) -> None:
+    launch(run, tmp_path)
+    astray = {"CINT_ACCOUNT_ID": "102", "RECONTACT_ALLOWED_ACCOUNTS": "102"}
+    found = checks(run("doctor", "--json", "--target-group", LAUNCHED, **{**service, **HERE, **astray}))["Target group"]
+    assert (found["state"], "101" in found["seen"] + found["cure"]) == ("fail", False)
+    assert "CINT_ACCOUNT_ID" in found["cure"]
+
+
+def test_a_draft_in_another_project_is_told_from_what_was_done_here_before(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    anyio.run(upload_one, Settings(data_dir=tmp_path / "data"))
+    found = checks(run("doctor", "--json", "--target-group", GROUP, CINT_PROJECT_ID=OTHER_PROJECT))["Target group"]
+    assert found["state"] == "fail"
+    assert f"It is in account 101, project {PROJECT}" in found["seen"]
+
+
+def test_a_target_group_of_which_no_look_tells_more_keeps_the_advice_to_check_the_ids(
+    run: Callable[..., Result], service: Mapping[str, str]
+) -> None:
+    overburden(service, "get_target_group_overview_by_target_group_id")
+    found = checks(run("doctor", "--json", "--target-group", "0" * 26, **service, **HERE))["Target group"]
+    assert found["state"] == "fail"
+    assert "CINT_PROJECT_ID" in found["cure"]
 
 
 def test_a_target_group_that_is_not_there_fails(run: Callable[..., Result], service: Mapping[str, str]) -> None:
@@ -237,11 +330,7 @@ def test_a_target_group_that_is_none_is_refused_without_being_repeated(
 def test_a_job_list_that_cannot_be_read_now_is_no_missing_feature(
     run: Callable[..., Result], service: Mapping[str, str]
 ) -> None:
-    fault = {"operation": "recontact_list_upload_respondents_by_file_jobs", "kind": "rate_limited", "seconds": 60}
-    url = service["CINT_BASE_URL"].removesuffix("/v1") + "/_service/faults"
-    request = Request(url, data=json.dumps(fault).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 (our own loopback service)
-    with urlopen(request, timeout=5):  # noqa: S310 (the same)
-        pass
+    overburden(service, "recontact_list_upload_respondents_by_file_jobs")
     result = run("doctor", "--json", "--target-group", GROUP, **service, **HERE)
     found = checks(result)
     assert (result.exit_code, found["Newer operations"]["state"]) == (1, "fail")

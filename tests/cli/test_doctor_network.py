@@ -183,14 +183,36 @@ def test_a_bundle_that_holds_no_certificate(run: Run, tmp_path: Path) -> None:
     assert "CA bundle" in found["Connection settings"]["seen"]
 
 
-def test_a_proxy_that_is_not_there(run: Run) -> None:
+NOBODYS = "https://nobody-looks-this-up.invalid"
+THROUGH_A_PROXY = {**CINT, "CINT_BASE_URL": NOBODYS, "CINT_AUTH_URL": NOBODYS}
+
+
+@pytest.mark.parametrize(
+    ("variable", "cure"),
+    [
+        pytest.param("CINT_PROXY", "Check CINT_PROXY, its host and port", id="our setting"),
+        pytest.param("HTTPS_PROXY", "Check HTTPS_PROXY of the environment", id="the usual variable"),
+        pytest.param("ALL_PROXY", "Check ALL_PROXY of the environment", id="the variable for everything"),
+    ],
+)
+def test_a_proxy_that_is_not_there_makes_one_check_the_setting_that_names_it(
+    run: Run, variable: str, cure: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    url = "https://nobody-looks-this-up.invalid"
-    proxy = f"http://user:canary-password@localhost:{port}"
-    found = checks(run, {**CINT, "CINT_BASE_URL": url, "CINT_AUTH_URL": url, "CINT_PROXY": proxy})
-    assert "refuses connections" in failed(found, "Proxy")
+    found = checks(run, {**THROUGH_A_PROXY, variable: f"http://user:canary-password@localhost:{port}"})
+    words = failed(found, "Proxy")
+    assert f"the proxy: localhost:{port} refuses connections" in words
+    assert cure in words
+    assert not [name for name in ("CINT_BASE_URL", "CINT_AUTH_URL") if name in words]
     assert found["Name lookup"]["seen"] == "localhost"
+
+
+def test_a_proxy_whose_name_cannot_be_resolved_makes_one_check_its_setting(run: Run) -> None:
+    words = failed(checks(run, {**THROUGH_A_PROXY, "CINT_PROXY": f"http://{'x' * 64}.example:1"}), "Name lookup")
+    assert "the proxy: the name of" in words
+    assert "Check CINT_PROXY" in words
+    assert "CINT_BASE_URL" not in words
 
 
 @pytest.mark.parametrize(
@@ -280,7 +302,14 @@ def test_a_token_request_that_breaks_off(run: Run) -> None:
         assert "breaks the connection off" in failed(checks(run, at(port)), "Credentials")
 
 
-@pytest.mark.parametrize(("ahead", "said"), [(3_600, "60 minutes behind"), (-86_400, "1,440 minutes ahead of")])
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        pytest.param(3_600, "this machine's clock is 60 minutes behind the API's", id="an hour behind"),
+        pytest.param(-3_600, "this machine's clock is 60 minutes ahead of the API's", id="an hour ahead"),
+        pytest.param(-86_400, "1,440 minutes ahead of", id="a day ahead"),
+    ],
+)
 def test_a_clock_that_is_wrong(run: Run, ahead: float, said: str) -> None:
     words = failed(scripted(run, {}, ahead=ahead), "Clock")
     assert said in words
@@ -324,7 +353,11 @@ FORBIDDEN = Scripted(403, {"object": "authorization_error", "detail": "canary"})
             {"GET 2025-12-18": Scripted(400, {"object": "bad_request_error"})}, "CINT_API_VERSION=2025-05-27", id="400"
         ),
         pytest.param({"GET": Scripted(403, "<html>no</html>")}, "something in front of the API", id="firewall"),
-        pytest.param({"GET": Scripted(302, "", (("location", "/"),))}, "(HTTP 302) | Check CINT_BASE_URL", id="moved"),
+        pytest.param(
+            {"GET": Scripted(302, "", (("location", "/"),))},
+            "(HTTP 302, not in its form) | Check CINT_BASE_URL",
+            id="moved",
+        ),
         pytest.param({"GET": Scripted(503, "<html></html>")}, "the API fails (HTTP 503)", id="down"),
         pytest.param({"GET": Scripted(429)}, "the API asks for fewer requests", id="too often"),
     ],
@@ -339,9 +372,67 @@ def test_a_version_that_nobody_tried_is_let_through_with_a_warning(run: Run) -> 
     assert "2025-12-18 and 2025-05-27" in found["API version"]["cure"]
 
 
-def test_an_answer_that_is_not_the_apis_own_is_a_warning(run: Run) -> None:
-    found = scripted(run, {"GET": Scripted(404, "<html>no such page</html>")}, code=0)
-    assert found["API version"]["state"] == "warn"
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Scripted(404, {"error": "Not Found"}), id="a gateway without this path"),
+        pytest.param(Scripted(404, {"object": "error", "detail": "canary"}), id="the envelope of another API"),
+        pytest.param(Scripted(404, "<html>no such page</html>"), id="a web page"),
+        pytest.param(Scripted(200, {}), id="an empty object"),
+        pytest.param(Scripted(200, {"saved_respondent_ids_count": "canary"}), id="a count that is none"),
+        pytest.param(Scripted(204), id="nothing at all"),
+    ],
+)
+@pytest.mark.parametrize("version", ["2025-12-18", "2027-01-01"])
+def test_an_answer_that_is_not_the_apis_own_names_the_base_url_and_nothing_behind_it_is_looked_at(
+    run: Run, answer: Scripted, version: str
+) -> None:
+    variables = {"CINT_API_VERSION": version}
+    with host(answering({**HEALTHY, "GET": answer}, [])) as port:
+        result = run("doctor", "--json", "--target-group", URL, **at(port), **variables)
+    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    words = failed(found, "API version")
+    assert (result.exit_code, "canary" in result.output) == (1, False)
+    assert f"what answers at localhost:{port} is not the Cint API" in words
+    assert "Check CINT_BASE_URL" in words
+
+
+@pytest.mark.parametrize("answer", [Scripted(200, {"saved_respondent_ids_count": 0}), HEALTHY["GET"]])
+def test_a_count_and_the_apis_own_not_found_show_that_the_api_answers(run: Run, answer: Scripted) -> None:
+    found = scripted(run, {"GET": answer}, code=0)
+    assert (found["API version"]["state"], found["Account"]["state"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(("path", "state", "code"), [("/v1", "warn", 0), ("", "fail", 1), ("/v2/", "fail", 1)])
+def test_an_api_that_knows_no_path_at_all_makes_one_look_at_the_path_of_the_base_url(
+    run: Run, path: str, state: str, code: int
+) -> None:
+    with host(answering({**HEALTHY, "GET study-types": HEALTHY["GET"]}, [])) as port:
+        found = checks(run, {**at(port), "CINT_BASE_URL": f"http://localhost:{port}{path}"}, code=code)
+    assert found["API version"]["state"] == state
+    assert "Check CINT_BASE_URL, with its path" in found["API version"]["cure"]
+
+
+def test_a_list_of_study_types_that_breaks_off_is_told(run: Run) -> None:
+    class Breaks(Answering):
+        def answer(self) -> None:
+            if self.path.endswith("/study-types"):
+                self.close_connection = True
+            else:
+                super().answer()
+
+    with host(Breaks) as port:
+        assert "breaks the connection off" in failed(checks(run, at(port)), "API version")
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_list_of_study_types_that_is_refused_or_fails_says_nothing_about_the_base_url(run: Run, status: int) -> None:
+    assert scripted(run, {"GET study-types": Scripted(status)}, code=0)["API version"]["state"] == "ok"
+
+
+def test_a_refusal_in_another_form_than_the_apis_makes_one_look_at_the_base_url_as_well(run: Run) -> None:
+    found = scripted(run, {"GET": Scripted(403, {"error": "Access to this API has been disallowed"})})
+    assert (found["API version"]["state"], found["Account"]["state"]) == ("warn", "fail")
     assert "CINT_BASE_URL" in found["API version"]["cure"]
 
 
@@ -389,6 +480,21 @@ def test_a_target_group_that_cannot_be_read_fails_with_the_apis_reason(run: Run)
     found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
     assert (result.exit_code, found["Account"]["state"], found["Target group"]["state"]) == (1, "ok", "fail")
     assert found["Newer operations"]["state"] == "skip"
+
+
+def test_a_target_group_that_is_there_without_recontacts_makes_one_look_at_its_study_type(run: Run) -> None:
+    class There(Answering):
+        def answer(self) -> None:
+            if self.path.endswith(f"/demand/target-groups/{GROUP}/overview"):
+                place = {"account_id": 7, "project_id": "01BTGNYV6HRNK8K8VKZASZCFP0"}
+                self.answers = {"GET": Scripted(200, place)}  # type: ignore[misc] # of this request only
+            super().answer()
+
+    with host(There) as port:
+        result = run("doctor", "--json", "--target-group", URL, **at(port))
+    found = {check["name"]: check for check in json.loads(result.stdout)["checks"]}["Target group"]
+    assert (result.exit_code, found["state"]) == (1, "fail")
+    assert "study type" in found["cure"]
 
 
 def test_no_look_changes_anything(run: Run) -> None:

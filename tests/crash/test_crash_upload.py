@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 KIND = "upload-rsids-by-file"
-# Three chunks in 0.9 seconds, so that looks find the job Processing.
-SLOWLY = "0.004"
+# Three chunks in three seconds, so that looks find the job Processing, on a busy machine too.
+SLOWLY = "0.012"
 
 # What each end looks like on record: the ledger's intents with what settled them, the jobs the API made, and
 # whether the file's IDs are stored.
@@ -50,7 +50,7 @@ WHILE_IT_RUNS = [
     pytest.param("before note_job 1", id="before Processing is noted"),
     pytest.param("after note_job 1", id="after Processing is noted"),
     pytest.param("before poll 3", id="during the third look"),
-    pytest.param("after poll 12", id="between two chunks of the job"),
+    pytest.param("after poll 6", id="between two chunks of the job"),
 ]
 
 
@@ -115,3 +115,5 @@ async def test_an_upload_killed_while_its_job_runs_is_followed_to_the_end_of_tha
     async with hosting(RECONTACT_PACE=SLOWLY) as host:
         assert place.intents()[0]["state"] in {"sending", "started"}
         await check(place, host, FINISHED)
+        # That a workflow which is found again is in a queue already is how it is meant, and no warning.
+        assert host.log.read_text("utf-8") == ""

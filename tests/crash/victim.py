@@ -9,7 +9,7 @@ an exporter of OpenTelemetry spans would be told. Without CRASH_AT it lives.
 import os
 import signal
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +65,7 @@ class FusedLedger:
 
         async def call(*args: Any, **named: Any) -> Any:
             self._fuse.reach("before", name)
-            result = await method(*args, **named)
+            result: Any = await cast("Awaitable[Any]", method(*args, **named))
             self._fuse.reach("after", name)
             return result
 

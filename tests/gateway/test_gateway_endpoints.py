@@ -45,7 +45,23 @@ def test_the_proxy_is_the_connections_else_that_of_the_environment(
 ) -> None:
     connection = Connection(f"{base_url}/v1", "https://auth.example", "client", "secret", proxy=given)
     found = proxy_of(connection, environment)
-    assert (found and str(found)) == proxy
+    assert (found and str(found.host)) == proxy
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "variable"),
+    [
+        ("http://own.example:2", {"https": "http://p.example:1"}, None),
+        (None, {"https": "http://p.example:1", "all": "http://a.example:1"}, "HTTPS_PROXY"),
+        (None, {"https": "", "all": "http://a.example:1"}, "ALL_PROXY"),
+    ],
+)
+def test_the_variable_that_names_the_proxy_is_known(
+    given: str | None, environment: dict[str, str], variable: str | None
+) -> None:
+    found = proxy_of(Connection("https://api.example", "https://auth.example", "x", "y", proxy=given), environment)
+    assert found is not None
+    assert found.variable == variable
 
 
 @pytest.mark.anyio

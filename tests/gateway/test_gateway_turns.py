@@ -174,11 +174,11 @@ async def test_requests_beyond_the_rate_are_spread(
     overview.side_effect = answer
     for _ in range(5):
         await gateway.get_overview(group)
-    assert moments == [0.0, 0.0, 0.5, 1.0, 1.5]
+    assert moments == [0.0, 0.0, 1.0, 1.0, 2.0]
     pauses.append(10.0)
     for _ in range(3):
         await gateway.get_overview(group)
-    assert moments[5:] == [11.5, 11.5, 12.0]
+    assert moments[5:] == [12.0, 12.0, 13.0]
 
 
 async def test_a_turn_that_comes_too_late_for_a_read_is_not_waited_for(
@@ -406,19 +406,21 @@ async def test_a_rate_next_to_nothing_is_still_a_wait_in_seconds(
     gaps=st.lists(st.floats(0, 10), min_size=1, max_size=100),
 )
 def test_no_stretch_of_time_holds_more_requests_than_the_rate_allows(rate: Rate, gaps: list[float]) -> None:
-    due, now = 0.0, 0.0
+    now = 0.0
     moments: list[float] = []
     for gap in gaps:
-        now += gap
-        wait, due = next_turn(due, now, rate)
-        while wait > 0:
-            now += wait + 1e-9
-            wait, due = next_turn(due, now, rate)
+        now = max(now + gap, next_turn(moments[-rate.count :], rate))
         moments.append(now)
-    for first in range(len(moments)):
-        last = min(first + 30, len(moments) - 1)
-        allowed = (moments[last] - moments[first]) / rate.interval + rate.burst
-        assert last - first + 1 <= allowed * 1.001 + 1
+    for first, begin in enumerate(moments[: -rate.count]):
+        assert moments[first + rate.count] - begin >= rate.seconds * 0.999_999
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rate"),
+    [(None, Rate(1, 0.0)), (10.0, Rate(10, 1.0)), (2.5, Rate(2, 1.0)), (1.0, Rate(1, 1.0)), (0.25, Rate(1, 4.0))],
+)
+def test_a_rate_is_whole_requests_in_a_second_or_one_in_several_seconds(wanted: float | None, rate: Rate) -> None:
+    assert rate_of(wanted) == rate
 
 
 async def test_errors_leave_their_place_to_others(gateway: Gateway, group: TargetGroup, overview: respx.Route) -> None:

@@ -58,9 +58,11 @@ def replacement(now: datetime, group: TargetGroup) -> Made:
 @pytest.fixture
 def removal(upload: Upload) -> Upload:
     """Make the removal of a replacement."""
-    return lambda intent_id="OLD-R1", parent_id="R1": upload(
-        intent_id, kind=JobKind.REMOVAL, id_type=None, file_name=None, parent_id=parent_id
-    )
+
+    def make(intent_id: str = "OLD-R1", parent_id: str = "R1") -> Intent:
+        return upload(intent_id, kind=JobKind.REMOVAL, id_type=None, file_name=None, parent_id=parent_id)
+
+    return make
 
 
 async def ended(ledger: Ledger, stage: Stage, now: datetime, replacement_id: str = "R1") -> None:
@@ -85,7 +87,7 @@ async def test_a_replacement_that_was_never_written_is_not_found(
     assert await ledger.replacements.get("NONE") is None
     assert await ledger.replacements.active(group) is None
     assert await ledger.replacements.unsettled() == ()
-    assert await ledger.replacements.recent(group) == ()
+    assert await ledger.replacements.recent(group.target_group_id, limit=9) == ()
     assert await ledger.replacements.parts("NONE") == ()
     assert await ledger.replacements.standing(replacement()) is None
 
@@ -183,8 +185,11 @@ async def test_replacements_are_listed_latest_first(
     await ended(ledger, Stage.DONE, now)
     await ledger.replacements.open(replacement("R2", group=elsewhere, fingerprint="there"))
     await ledger.replacements.open(replacement("R3", fingerprint="another"))
-    assert [one.replacement_id for one in await ledger.replacements.recent()] == ["R3", "R2", "R1"]
-    assert [one.replacement_id for one in await ledger.replacements.recent(group)] == ["R3", "R1"]
+    assert [one.replacement_id for one in await ledger.replacements.recent(limit=9)] == ["R3", "R2", "R1"]
+    assert [one.replacement_id for one in await ledger.replacements.recent(group.target_group_id, limit=2)] == [
+        "R3",
+        "R2",
+    ]
     assert [one.replacement_id for one in await ledger.replacements.recent(limit=1)] == ["R3"]
     assert [one.replacement_id for one in await ledger.replacements.unsettled()] == ["R2", "R3"]
 

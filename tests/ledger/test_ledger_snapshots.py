@@ -49,6 +49,7 @@ async def test_a_list_grows_piece_by_piece_and_is_complete_once_it_is_declared(
     assert not grown.is_complete
     await ledger.snapshots.complete("SNAPSHOT1", set_hash="hash", now=later)
     complete = await ledger.snapshots.get("SNAPSHOT1")
+    assert complete is not None
     assert complete == replace(grown, set_hash="hash")
     assert complete.is_complete
     assert await ledger.snapshots.sealed("SNAPSHOT1") == (b"zero", b"one")

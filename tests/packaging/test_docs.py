@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recontact_mcp.settings import Settings, variable
 from recontact_tools.catalog import CATALOG
 from recontact_tools.error_codes import EXPLANATIONS
 from recontact_tools.errors import ErrorCode
+from recontact_tools.settling import OUTAGE_WAITED_OUT, count_looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -92,6 +94,23 @@ def test_the_guide_names_every_tool_of_the_workflow_and_no_other() -> None:
         word for word in re.findall(r"`([a-z]+_[a-z_]+)`", guide) if word.split("_")[0] in {"get", "list", "upload"}
     }
     assert tools <= names
+
+
+def test_the_guide_makes_the_folder_for_uploads_before_it_names_it_in_a_setting() -> None:
+    guide = text_of(ROOT / "docs" / "cint.md")
+    named = re.search(r'"RECONTACT_UPLOAD_ROOTS": "([^"]+)"', guide)
+    assert named is not None
+    assert f"\nmkdir -p {named[1]}\n" in guide[: named.start()]
+
+
+def test_the_guide_says_how_long_a_lost_answer_is_looked_for_where_no_jobs_are_listed() -> None:
+    guide = text_of(ROOT / "docs" / "cint.md")
+    last = {ids: round(count_looks(ids, pace=1.0)[-1] / 60) for ids in (1, 10_000, 100_000)}
+    assert last[1] == last[10_000]
+    assert timedelta(hours=1) == OUTAGE_WAITED_OUT
+    assert f"{last[10_000]} minutes for each 10,000 IDs" in guide
+    assert f"{last[100_000]} minutes for 100,000 IDs), and up to an hour more" in guide
+    assert "still awaited or being looked for" in guide
 
 
 @pytest.mark.parametrize("page", ["cint.md", "errors.md", "clients.md"])

@@ -27,11 +27,12 @@ class Scripted:
 HEALTHY: Mapping[str, Scripted] = {
     "POST": Scripted(200, TOKEN),
     "GET": Scripted(404, {"object": "not_found_error", "detail": "resource not found"}),
+    "GET study-types": Scripted(200, {"study_types": [{"id": 1, "code": "recontact", "name": "Recontact"}]}),
 }
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answer from *answers*, which are named by a method, or by a method and a version of the API."""
+    """Answer from *answers*, which are named by a method, alone or with an API version or the end of a path."""
 
     answers: ClassVar[Mapping[str, Scripted]] = HEALTHY
     seen: ClassVar[list[str]] = []
@@ -53,8 +54,9 @@ class Answering(BaseHTTPRequestHandler):
         """Give the answer for this method and version, and remember what was asked."""
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.seen.append(f"{self.command} {self.path}")
-        versioned = f"{self.command} {self.headers.get('cint-api-version')}"
-        answer = self.answers.get(versioned) or self.answers[self.command]
+        named = (self.headers.get("cint-api-version"), self.path.rpartition("/")[2])
+        found = (self.answers.get(f"{self.command} {name}") for name in named)
+        answer = next((one for one in found if one), self.answers[self.command])
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         self.send_response(answer.status)
         for name, value in answer.headers:

@@ -64,6 +64,11 @@ def phrase_in(question: str) -> str:
     return question.partition("type: ")[2].partition("\n")[0]
 
 
+async def passed(between: Between, forward: Forward, request: httpx.Request) -> httpx.Response:
+    """Carry a request past one thing that stands in the way."""
+    return await between(request, forward)
+
+
 @dataclass(frozen=True, slots=True)
 class Way(httpx.AsyncBaseTransport):
     """The way from our server to the API, and what stands in it."""
@@ -73,17 +78,10 @@ class Way(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request past whatever stands in the way."""
-        return await self._past(list(self.between), request)
-
-    async def _past(self, between: list[Between], request: httpx.Request) -> httpx.Response:
-        if not between:
-            return await self.service.handle_async_request(request)
-        *others, nearest = between
-
-        async def forward(passed: httpx.Request) -> httpx.Response:
-            return await self._past(others, passed)
-
-        return await nearest(request, forward)
+        forward: Forward = self.service.handle_async_request
+        for one in self.between:
+            forward = partial(passed, one, forward)
+        return await forward(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ async def test_an_upload_that_is_stored_whole_has_nothing_missing(
         job = await uploaded(client, call, identifiers(150))
         missing = await csv(client, f"{HERE}upload-jobs/{job['job_id']}/missing.csv")
     assert (job["growth"], job["not_stored"], job["missing_uri"], missing) == (100, 0, None, [])
-    assert "200 IDs are stored in all" in job["next_step"]
+    assert "200 IDs were stored once it had ended" in job["next_step"]
 
 
 async def test_nothing_is_compared_unless_it_is_asked_for(

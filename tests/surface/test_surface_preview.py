@@ -2,17 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
+from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.runtime import Clock
 
 if TYPE_CHECKING:
@@ -265,3 +268,73 @@ async def test_an_overlap_that_was_not_looked_for_rescues_no_upload_and_says_tha
     assert (rsids["code"], rids["code"]) == ("CAPACITY_EXCEEDED", "CAPACITY_EXCEEDED")
     assert api.asked(Operation.LIST_RSIDS) == 0
     assert starts(api) == 0
+
+
+async def test_an_upload_of_response_ids_that_the_account_lacks_is_foreseen(
+    era: str, connect: "Connect", effects: Effects, call: "Call", refused: "Call", api: "Api", identifiers: Identifiers
+) -> None:
+    arguments = {"ids": identifiers(2), "id_type": "RID"}
+    async with connect(era, effects=effects, cint_api_version="2025-05-27") as client:
+        preview = await call(client, "preview_upload", **arguments)
+        error = await refused(client, "upload_recontacts", **arguments)
+        looks = api.asked(Operation.LIST_UPLOADS)
+        again = await call(client, "preview_upload", **arguments)
+        respondents = await call(client, "preview_upload", ids=identifiers(2))
+    assert preview["refusal"] == error["code"] == again["refusal"] == "FEATURE_MISSING"
+    assert error["next_step"] in preview["next_step"]
+    assert (respondents["refusal"], api.asked(Operation.LIST_UPLOADS), starts(api)) == (None, looks, 0)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.ERROR, FaultKind.NO_PERMISSION, FaultKind.RATE_LIMITED])
+async def test_a_look_for_the_upload_of_response_ids_that_tells_nothing_foresees_nothing(
+    connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers, kind: FaultKind
+) -> None:
+    api.meet(Operation.LIST_UPLOADS, kind, times=20, seconds=60)
+    async with connect("auto", effects=effects) as client:
+        preview = await call(client, "preview_upload", ids=identifiers(2), id_type="RID")
+    assert preview["refusal"] is None
+
+
+async def test_that_there_is_no_room_is_said_before_what_only_the_api_would_refuse(
+    connect: "Connect", effects: Effects, call: "Call", identifiers: Identifiers
+) -> None:
+    async with connect("auto", effects=Effects(clock=effects.clock, gateway=WithoutRids(100_000).gateway)) as client:
+        preview = await call(client, "preview_upload", ids=identifiers(2), id_type="RID")
+    assert preview["refusal"] == "CAPACITY_EXCEEDED"
+
+
+async def test_an_upload_of_response_ids_that_was_refused_is_foreseen_from_then_on(
+    era: str, connect: "Connect", effects: Effects, call: "Call", refused: "Call", identifiers: Identifiers
+) -> None:
+    arguments = {"ids": identifiers(2), "id_type": "RID"}
+    effects = Effects(clock=effects.clock, gateway=WithoutRids(0, job_list=True).gateway)
+    async with connect(era, effects=effects) as client:
+        hopeful = await call(client, "preview_upload", **arguments)
+        error = await refused(client, "upload_recontacts", **arguments)
+        warned = await call(client, "preview_upload", **arguments)
+    assert (hopeful["refusal"], error["code"], warned["refusal"]) == (None, "FEATURE_MISSING", "FEATURE_MISSING")
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutRids:
+    """An API that stores *stored* IDs and has no upload of RIDs, nor a list of jobs unless there is a *job_list*."""
+
+    stored: int
+    job_list: bool = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request as the API would."""
+        if request.url.path == "/oauth/token":
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 3600})
+        if request.url.path.endswith("/recontacts/overview"):
+            return httpx.Response(200, json={"saved_respondent_ids_count": self.stored})
+        if self.job_list and request.method == "GET":
+            return httpx.Response(200, json={"data": []})
+        return httpx.Response(404, json={"object": "not_found_error", "detail": "resource not found"})
+
+    @asynccontextmanager
+    async def gateway(self, _settings: Settings) -> AsyncGenerator[Gateway]:
+        """Open a way to this API."""
+        connection = Connection("https://api.example/v1", "https://api.example/oauth/token", "robot", "open sesame")
+        async with Gateway(connection, transport=httpx.MockTransport(self.answer)) as gateway:
+            yield gateway

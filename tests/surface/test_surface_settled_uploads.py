@@ -40,8 +40,29 @@ async def test_a_finished_upload_says_what_was_stored_before_and_after(
         job = await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
     assert counts(job) == (2, 5, 3)
     assert job["explanation"] == "The count grew by exactly the 3 IDs sent."
-    assert "5 IDs are stored in all" in job["next_step"]
+    assert "5 IDs were stored once it had ended" in job["next_step"]
+    assert "present count" not in job["next_step"]
     assert (job["not_stored"], job["not_compared_because"], job["missing_uri"]) == (None, None, None)
+
+
+async def test_a_count_from_before_a_later_job_is_not_called_the_present_one(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    replying: "Replying",
+    identifiers: Identifiers,
+) -> None:
+    async with connect(era, effects=effects, answer=replying()) as client:
+        started = await call(client, "upload_recontacts", ids=identifiers(3))
+        await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
+        removal = await call(client, "remove_all_recontacts")
+        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        job = await call(client, "get_upload_job", job_id=started["job_id"])
+    assert job["stored_after"] == 3
+    assert "3 IDs were stored once it had ended" in job["next_step"]
+    assert "get_recontact_overview tells the present count" in job["next_step"]
+    assert "launch" not in job["next_step"]
 
 
 async def test_a_running_upload_is_not_settled(

@@ -37,7 +37,7 @@ async def test_a_list_of_ids_is_uploaded_followed_and_counted(
     }
     assert started["resource_uri"] == f"{HERE}upload-jobs/{started['job_id']}"
     assert job == {
-        "next_step": "The upload is done; 3 IDs are stored in all. "
+        "next_step": "The upload is done; 3 IDs were stored once it had ended. "
         "check_recontact_readiness says what is missing before the launch.",
         "job_id": started["job_id"],
         "kind": "upload",

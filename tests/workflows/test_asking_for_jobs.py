@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from recontact_tools.plans import question
 from recontact_tools.policy import Policy
 from recontact_tools.remove_all_recontacts import remove_all_recontacts
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.schedule import settle_delays, settled_within
+from recontact_tools.settling import count_looks
 from recontact_tools.stages import follow, send, settle
 from recontact_tools.starting import ANSWER_WAITED_FOR_SECONDS, repeated, revived, start
 from recontact_tools.wishes import planned
@@ -50,7 +53,7 @@ class NobodyExecutes:
         """Take the intent down."""
 
 
-def runtime(setting: Setting) -> Runtime:
+def runtime(setting: Setting, *, pace: float = 0.0) -> Runtime:
     """Return what an operation works with, over the setting."""
     rules = Rules(
         snapshots_kept=KEPT,
@@ -59,7 +62,7 @@ def runtime(setting: Setting) -> Runtime:
         project_id=GROUP.project_id,
         upload_roots=(Path("/nowhere"),),
         local_files=True,
-        pace=0.0,
+        pace=pace,
         plan_seconds=600,
         compare_pages=1_000,
         template_id="01JH0PEGPC4Z8RDD304E2SF0EW",
@@ -272,11 +275,39 @@ def test_a_job_that_stored_only_a_part_is_not_called_done() -> None:
     assert "done" not in next_step(JobKind.UPLOAD, job, 0)
 
 
-async def test_what_has_no_answer_yet_is_not_called_a_running_job(setting: Setting) -> None:
-    await setting.intend("A", JobKind.REMOVAL, IDS)
+@pytest.mark.parametrize(
+    ("kind", "ids", "latest"),
+    [(JobKind.UPLOAD, 10_000, 900), (JobKind.UPLOAD, 100_000, 9_000), (JobKind.REMOVAL, 10_000, 300)],
+)
+async def test_what_has_no_answer_yet_is_not_called_a_running_job_and_says_when_it_is_settled(
+    setting: Setting, kind: JobKind, ids: int, latest: int
+) -> None:
+    work = runtime(setting, pace=1.0)
+    await setting.intend("A", kind, [f"{number}" for number in range(ids)])
+    setting.moment += timedelta(minutes=2)
 
-    with pytest.raises(JobRunning, match="no answer yet"):
-        await check_no_job_runs(runtime(setting), GROUP)
+    with pytest.raises(JobRunning) as raised:
+        await check_no_job_runs(work, GROUP)
+    setting.moment += timedelta(hours=3)
+    with pytest.raises(JobRunning) as later:
+        await check_no_job_runs(work, GROUP)
+
+    assert "is awaited, or was lost and the server is looking for it" in raised.value.message
+    assert "runs on this target group" not in raised.value.message
+    assert f"get_{kind.value}_job (job_id below, wait_seconds=45) says how that stands" in raised.value.next_step
+    assert f"about {latest // 60 - 2} minutes at most" in raised.value.next_step
+    assert "should have happened by now; longer only while the API" in later.value.next_step
+    assert raised.value.details["job_id"] == "A"
+
+
+@pytest.mark.parametrize("pace", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("ids", [1, 10_000, 100_000])
+def test_a_lost_answer_is_settled_within_what_is_told(ids: int, pace: float) -> None:
+    upload = settled_within(JobKind.UPLOAD, ids, pace=pace)
+
+    assert count_looks(ids, pace=pace)[-1] <= upload
+    assert sum(settle_delays(JobKind.UPLOAD, ids, pace=pace)) <= upload
+    assert sum(settle_delays(JobKind.REMOVAL, ids, pace=pace)) <= settled_within(JobKind.REMOVAL, ids, pace=pace)
 
 
 async def test_a_removal_that_nobody_was_asked_about_removes_nothing_when_its_key_turns_out_to_be_free(

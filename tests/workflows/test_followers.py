@@ -1,7 +1,7 @@
 """Jobs that were started elsewhere: followed by one process for all, and not for ever."""
 
 import fcntl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -297,7 +297,7 @@ class Failing:
             if name in self._names:
                 self._names.discard(name)
                 raise LedgerUnavailable("the disk is full")
-            return await part(*args, **named)
+            return await cast("Awaitable[Any]", part(*args, **named))
 
         return call
 

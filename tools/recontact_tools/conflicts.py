@@ -10,6 +10,7 @@ from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.runtime import Runtime
+from recontact_tools.schedule import settled_within
 from recontact_tools.uris import job_uri, replacement_uri
 
 # ours: the list usually answers in well under a second, and a caller waits for it before every start.
@@ -27,22 +28,26 @@ async def check_no_job_runs(runtime: Runtime, group: TargetGroup) -> None:
         check_no_job(running_replacement(group, replacement.replacement_id))
     active = await runtime.ledger.active(group)
     if active is not None and not await _has_ended(runtime, active):
-        check_no_job(running_job(active))
+        check_no_job(running_job(runtime, active))
     check_no_job(await _listed(runtime, group))
 
 
 async def with_running_job(runtime: Runtime, group: TargetGroup, refusal: JobRunning) -> JobRunning:
     """Give an API's 409 the handle of the job that caused it, where that can be found."""
     active = await runtime.ledger.active(group)
-    running = await _listed(runtime, group) if active is None else running_job(active)
+    running = await _listed(runtime, group) if active is None else running_job(runtime, active)
     return refusal if running is None else job_in_the_way(running)
 
 
-def running_job(intent: Intent) -> RunningJob:
+def running_job(runtime: Runtime, intent: Intent) -> RunningJob:
     """Return the handle of the job that an active intent stands for."""
     job_id = intent.job_id or intent.intent_id
-    answered = intent.job_id is not None
-    return RunningJob(job_id, intent.kind, job_uri(intent.group, intent.kind, job_id), answered=answered)
+    uri = job_uri(intent.group, intent.kind, job_id)
+    if intent.job_id is not None:
+        return RunningJob(job_id, intent.kind, uri)
+    latest = settled_within(intent.kind, intent.ids or 0, pace=runtime.rules.pace)
+    elapsed = (runtime.clock.now() - intent.created_at).total_seconds()
+    return RunningJob(job_id, intent.kind, uri, answered=False, settled_in=max(0.0, latest - elapsed))
 
 
 def running_replacement(group: TargetGroup, replacement_id: str) -> RunningJob:

@@ -15,6 +15,10 @@ from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.policy import may_read
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from recontact_tools.gateway import Gateway
+    from recontact_tools.policy import Policy
     from recontact_tools.runtime import Runtime
 
 # ours: on top of the longest call of 57 s, and hosts give a call up after about 60 s.
@@ -84,16 +88,30 @@ async def _job_not_found(runtime: Runtime, group: TargetGroup, subject: Subject)
 
 async def _group_not_found(runtime: Runtime, group: TargetGroup) -> NotFound:
     runtime.places.forget(group.target_group_id)
-    found = await found_by_id(runtime, group.target_group_id)
+    return await why_not_found(runtime.gateway, runtime.rules.policy, group, recorded=runtime.ledger.places)
+
+
+async def why_not_found(
+    gateway: Gateway, policy: Policy, group: TargetGroup, *, recorded: Callable[[str], Awaitable[Sequence[TargetGroup]]]
+) -> NotFound:
+    """Say why the API knows no recontacts of *group*, after one look by its id alone.
+
+    *recorded* returns the places where jobs of a target group were accepted. One that the *policy* hides is not told.
+    The details hold the place where it is, or `looked_in` where nobody knows; neither, if it is there.
+
+    Raises:
+        RecontactError: The API did not answer the look.
+    """
+    found = await found_by_id(gateway, group.target_group_id)
     if found == group:
         return NotFound(
             "The target group is there, but the API knows no recontacts for it.",
             next_step="Check its study type: it must be recontact, and it cannot be changed after the launch.",
         )
     # A draft is not found by its id, but jobs of it may have been started here.
-    places = [found] if found else await runtime.ledger.places(group.target_group_id)
+    places = [found] if found else await recorded(group.target_group_id)
     for place in places:
-        if place != group and may_read(runtime.rules.policy, place):
+        if place != group and may_read(policy, place):
             return in_another_place(place, Pasted(group.target_group_id, group.project_id, group.account_id))
     return NotFound(
         "The API knows no such target group in this project.",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recontact_tools.errors import ErrorCode, InvalidInput, RecontactError
+from recontact_tools.errors import ErrorCode, FeatureMissing, InvalidInput, RecontactError
 from recontact_tools.guardrails import IDS_PER_TARGET_GROUP, check_capacity
 from recontact_tools.models import IdType
 
@@ -59,8 +59,13 @@ class Forecast:
         return (self.stored if self.id_type is IdType.RID else max(self.stored, self.ids)), high
 
 
-def refusal(forecast: Forecast, *obstacles: RecontactError | None) -> RecontactError | None:
-    """Return what the upload would be refused with: the first of *obstacles*, or for want of room."""
+def refusal(
+    forecast: Forecast, *obstacles: RecontactError | None, lacking: FeatureMissing | None = None
+) -> RecontactError | None:
+    """Return what the upload would be refused with: the first of *obstacles*, or for want of room.
+
+    What is *lacking* comes last, for only the API's own answer to the upload says it.
+    """
     for obstacle in obstacles:
         if obstacle is not None:
             return obstacle
@@ -68,7 +73,7 @@ def refusal(forecast: Forecast, *obstacles: RecontactError | None) -> RecontactE
         check_capacity(forecast.stored, forecast.new_at_most)
     except InvalidInput as too_many:
         return too_many
-    return None
+    return lacking
 
 
 def next_step(

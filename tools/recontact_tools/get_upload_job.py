@@ -31,6 +31,9 @@ from recontact_tools.uris import differences_uri, missing_uri
 CALL_SECONDS = 52.0
 SETTLE_SECONDS = 10.0  # ours: reading one number takes well under a second; the rest is for one that is late
 
+_LAUNCH = "check_recontact_readiness says what is missing before the launch."
+_LATER = "Another job was started on this target group since: get_recontact_overview tells the present count."
+
 Compare = Annotated[bool, Field(description="Once ended: also count the sent RSIDs that are not stored.")]
 
 
@@ -72,10 +75,11 @@ async def get_upload_job(
     if seen.job.is_finished:
         grown = await settled(runtime, seen.intent, seen.job, seconds=min(left(), SETTLE_SECONDS))
     compared = await _compared(runtime, group, seen, seconds=left()) if compare else _Comparison()
+    since = seen.intent is not None and await runtime.ledger.changed_since(seen.intent.intent_id)
     fields = await handle(
         runtime, group, JobKind.UPLOAD, job=seen.job, ids=seen.ids, started=seen.started, seen=seen.moved
     )
-    return _report(group, seen, fields, grown=grown, compared=compared)
+    return _report(group, seen, fields, grown=grown, compared=compared, since=since)
 
 
 async def _compared(runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds: float) -> _Comparison:
@@ -86,12 +90,12 @@ async def _compared(runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds
 
 
 def _report(
-    group: TargetGroup, seen: Seen, fields: HandleFields, *, grown: Growth | None, compared: _Comparison
+    group: TargetGroup, seen: Seen, fields: HandleFields, *, grown: Growth | None, compared: _Comparison, since: bool
 ) -> UploadJobReport:
     job, partial, counts = seen.job, seen.job.partial_success_reason, counts_of(seen.job)
     proof = seen.intent.proof if seen.intent else None
     restored = restored_step(seen.intent) if seen.intent and job.is_completed else None
-    fields["next_step"] = restored or _next_step(seen, grown, compared) or fields["next_step"]
+    fields["next_step"] = restored or _next_step(seen, grown, compared, since=since) or fields["next_step"]
     return UploadJobReport(
         **fields,
         ids_done=seen.moved.done if seen.moved else None,
@@ -117,8 +121,11 @@ def _report(
     )
 
 
-def _next_step(seen: Seen, grown: Growth | None, compared: _Comparison) -> str | None:
-    """Say what to do about a finished upload; None where its counts are not known."""
+def _next_step(seen: Seen, grown: Growth | None, compared: _Comparison, *, since: bool) -> str | None:
+    """Say what to do about a finished upload; None where its counts are not known.
+
+    *since* is whether a later job may have changed what is stored.
+    """
     if compared.not_stored:
         return (
             f"Tell the user that {compared.not_stored} of the RSIDs sent are not stored. missing_uri lists them: "
@@ -128,10 +135,8 @@ def _next_step(seen: Seen, grown: Growth | None, compared: _Comparison) -> str |
         return None
     said = seen.job.partial_success_reason
     if (grown.by == seen.ids and said is None) or compared.not_stored == 0:
-        return (
-            f"The upload is done; {grown.stored_after} IDs are stored in all. "
-            "check_recontact_readiness says what is missing before the launch."
-        )
+        count = f"The upload is done; {grown.stored_after} IDs were stored once it had ended."
+        return f"{count} {_LATER if since else _LAUNCH}"
     told = "partial_success_reason and explanation" if said else "explanation"
     step = f"The upload is done: tell the user {told}."
     if seen.intent is not None and seen.intent.id_type is IdType.RSID and compared.because is None:

@@ -131,7 +131,7 @@ TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]
 ProjectId = str | None
 IdempotencyKey = Annotated[
     Annotated[str, Field(pattern=r"^[!-~]{1,255}$")] | None,
-    Field(description="Your name for this wish: a call repeated with it never starts a second job."),
+    Field(description="Your name for this wish: repeated, it never starts a second job."),
 ]
 AccountId = int | None
 JobId = Annotated[str, Field(description="From the tool that started or listed the job.")]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dbos import DBOS, DBOSClient, Serializer, SetWorkflowID
 
-from recontact_tools import workflows
+from recontact_tools import old_sqlite, workflows
 from recontact_tools.desk import Desk
 from recontact_tools.ledger.connection import make_write_ahead
 from recontact_tools.work import Work
@@ -46,6 +46,20 @@ def launch(database: Path, desk: Desk) -> None:
     What an earlier process left pending goes on at once.
     """
     workflows.bind(desk)
+    _launch(database)
+
+
+def rehearse(database: Path) -> None:
+    """Start the engine on a *database* of its own and stop it again: whatever keeps it from starting is raised."""
+    try:
+        _launch(database)
+    finally:
+        shut_down()
+
+
+def _launch(database: Path) -> None:
+    logging.getLogger("dbos").addFilter(_is_news)
+    old_sqlite.supply_time()
     make_write_ahead(database)
     DBOS(
         config={
@@ -59,6 +73,15 @@ def launch(database: Path, desk: Desk) -> None:
         }
     )
     DBOS.launch()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether the engine says something new.
+
+    After a crash the engine queues what it finds again, and the ledger's intents are submitted as well, under the
+    same ids. That such a workflow is in a queue already is how it is meant, and no warning at every restart.
+    """
+    return not str(record.msg).startswith("Workflow already exists in queue: ")
 
 
 async def listen() -> None:
@@ -88,6 +111,7 @@ async def run(work: Work) -> None:
 
 def client(database: Path) -> DBOSClient:
     """Return the way to hand intents to the process that executes."""
+    old_sqlite.supply_time()
     return DBOSClient(system_database_url=_url(database), serializer=JsonSerializer())
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recontact_tools.errors import Detail
+    from recontact_tools.gateway import Gateway
     from recontact_tools.runtime import Runtime
 
 
@@ -57,7 +58,7 @@ async def located_before(
     return await _known(runtime, with_arguments(read_pasted(target_group_id), project_id, account_id))
 
 
-async def found_by_id(runtime: Runtime, target_group_id: str) -> TargetGroup | None:
+async def found_by_id(gateway: Gateway, target_group_id: str) -> TargetGroup | None:
     """Ask the API where a target group lives; None for a draft, and for what these credentials do not see.
 
     The answer may be a place that the policy hides: check it before anything of it is told.
@@ -66,7 +67,7 @@ async def found_by_id(runtime: Runtime, target_group_id: str) -> TargetGroup | N
         RecontactError: The API did not answer the read.
     """
     try:
-        found = await runtime.gateway.target_groups.find(target_group_id)
+        found = await gateway.target_groups.find(target_group_id)
         # They go into the paths of later requests, so they are held to the shape of the API too.
         return TargetGroup(
             account_id_checked(found.account_id), project_id_checked(found.project_id), found.target_group_id
@@ -137,7 +138,7 @@ async def _looked_up(runtime: Runtime, wanted: Pasted) -> TargetGroup:
         wanted.project_id or runtime.rules.project_id,
         wanted.account_id or runtime.rules.account_id,
     )
-    found = await found_by_id(runtime, wanted.target_group_id)
+    found = await found_by_id(runtime.gateway, wanted.target_group_id)
     if found is None:
         raise _needed(expected)
     check_read(runtime.rules.policy, found)

@@ -110,4 +110,4 @@ async def plan_gone(runtime: Runtime, group: TargetGroup) -> RecontactError:
     if replacement is not None:
         return job_in_the_way(running_replacement(group, replacement.replacement_id))
     active = await runtime.ledger.active(group)
-    return plan_not_valid() if active is None else job_in_the_way(running_job(active))
+    return plan_not_valid() if active is None else job_in_the_way(running_job(runtime, active))

@@ -3,9 +3,20 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import anyio
+
 from recontact_tools.comparing import COMPARE_SECONDS, RIDS_NOT_COMPARABLE, count_new, stored_ids
-from recontact_tools.conflicts import check_no_job_runs
-from recontact_tools.errors import InvalidInput, JobRunning, NotAllowed, OutcomeUnknown, RecontactError
+from recontact_tools.conflicts import COURTESY_SECONDS, check_no_job_runs
+from recontact_tools.errors import (
+    FeatureMissing,
+    InvalidInput,
+    JobRunning,
+    NotAllowed,
+    OutcomeUnknown,
+    RecontactError,
+    Refused,
+    Unreachable,
+)
 from recontact_tools.forecast import RID_HINT, Forecast, Overlap, next_step, refusal
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.injected import AccountId, Injected, ProjectId, TargetGroupId
@@ -19,6 +30,7 @@ from recontact_tools.restoring import kept_list_of
 from recontact_tools.results import CountRange, DroppedLines, EtaSeconds, UploadPreview
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import Eta, eta
+from recontact_tools.versions import Feature
 from recontact_tools.wishes import planned
 
 
@@ -77,7 +89,8 @@ class _Standing:
     """What an upload would meet apart from its numbers.
 
     The rule that forbids it, the same upload whose outcome nobody knows, the job that runs,
-    the id of the job that an earlier call for the same upload started; and the tool that would upload.
+    the id of the job that an earlier call for the same upload started, the tool that would upload, and the operation
+    that the account lacks.
     """
 
     denied: NotAllowed | None
@@ -85,6 +98,7 @@ class _Standing:
     running: JobRunning | None
     again: str | None
     tool: str
+    lacking: FeatureMissing | None
 
     @property
     def job_id(self) -> str | None:
@@ -102,7 +116,8 @@ async def _standing(
     lost = _lost(earlier) if earlier and earlier.state is IntentState.UNKNOWN else None
     again = (earlier.job_id or earlier.intent_id) if earlier else None
     tool = "restore_recontacts" if restores else "upload_recontacts"
-    return _Standing(_denied(runtime, group), lost, await _running(runtime, group), again, tool)
+    running = await _running(runtime, group)
+    return _Standing(_denied(runtime, group), lost, running, again, tool, await _lacking(runtime, group, kind))
 
 
 def _lost(earlier: Intent) -> OutcomeUnknown:
@@ -116,6 +131,19 @@ async def _running(runtime: Runtime, group: TargetGroup) -> JobRunning | None:
         await check_no_job_runs(runtime, group)
     except JobRunning as running:
         return running
+    return None
+
+
+async def _lacking(runtime: Runtime, group: TargetGroup, kind: IdType) -> FeatureMissing | None:
+    """Look whether the account has the upload of RIDs; None as well when the API does not say so soon."""
+    if kind is IdType.RID:
+        try:
+            with anyio.move_on_after(COURTESY_SECONDS):
+                await runtime.gateway.check_feature(group, Feature.RID_UPLOAD)
+        except FeatureMissing as missing:
+            return missing
+        except (Refused, Unreachable):  # the upload itself will say
+            return None
     return None
 
 
@@ -146,7 +174,7 @@ async def _overlap(
 
 def _preview(file: RespondentFile, forecast: Forecast, standing: _Standing, estimate: Eta) -> UploadPreview:
     low, high = forecast.predicted
-    refused = refusal(forecast, standing.denied, standing.lost, standing.running)
+    refused = refusal(forecast, standing.denied, standing.lost, standing.running, lacking=standing.lacking)
     if standing.again is not None and standing.denied is None and standing.lost is None:
         refused = None
     return UploadPreview(

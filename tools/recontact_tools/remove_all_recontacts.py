@@ -36,7 +36,7 @@ async def remove_all_recontacts(
 
     The server itself asks the user, who must type a phrase; you cannot answer for them. While nothing is
     stored nobody can enter the survey, and it cannot be launched. A snapshot of all IDs is taken first:
-    restore_recontacts puts them back. To put other IDs in their place use replace_recontacts.
+    restore_recontacts puts them back.
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """What runs an intent or a replacement to its end, in this process or in the sibling that executes."""
 
-    async def submit(self, work_id: str) -> None:
+    async def submit(self, work_id: str, /) -> None:
         """Start the workflow of an intent or a replacement; what was submitted before is not started twice."""
 
 

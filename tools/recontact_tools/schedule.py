@@ -180,3 +180,12 @@ def settle_delays(kind: JobKind, ids: int, *, pace: float) -> tuple[float, ...]:
     if kind is JobKind.REMOVAL:
         return (0.0, float(eta(kind, ids, pace=pace).high))
     return _FULL_SPEED_SETTLING if pace == 0 else _UPLOAD_SETTLING
+
+
+def settled_within(kind: JobKind, ids: int, *, pace: float) -> float:
+    """Return about how many seconds after its sending it is settled at the latest what became of a lost answer.
+
+    Whatever there is to look at: an upload without a list of jobs is waited for until it must have ended. Times in
+    which the API cannot be looked at come on top.
+    """
+    return max(sum(settle_delays(kind, ids, pace=pace)), float(eta(kind, ids, pace=pace).high))

@@ -26,10 +26,14 @@ class KeyUnusable(Exception):
 
 
 class Seal:
-    """Seals and opens with AES-256-GCM; *key* is asked for on first use, so that no file is made for nothing."""
+    """Seals with AES-256-GCM under *key*, and opens with *held*: never with a key that was made for the occasion.
 
-    def __init__(self, key: Callable[[], bytes]) -> None:
+    Both are asked for on use, so that no file is made for nothing.
+    """
+
+    def __init__(self, key: Callable[[], bytes], *, held: Callable[[], bytes] | None = None) -> None:
         self._key = key
+        self._held = held or key
 
     def close(self, plain: bytes, *, place: str) -> bytes:
         """Return *plain* sealed; it opens at the same *place* only."""
@@ -50,20 +54,21 @@ class Seal:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
         try:
-            return AESGCM(self._key()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
+            return AESGCM(self._held()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
         except (InvalidTag, ValueError):  # ValueError: fewer bytes than any seal has
             raise SealBroken from None
 
 
-def key_at(path: Path) -> bytes:
-    """Return the key in the file *path*; where there is none, a new one is made, mode 0600.
+def key_at(path: Path, *, make: bool = True) -> bytes:
+    """Return the key in the file *path*; where there is none, a new one is made if *make* says so, mode 0600.
 
     Raises:
         KeyUnusable: Others can reach the file, it belongs to somebody else, or it holds no key.
         OSError: The file cannot be made or read.
     """
-    with suppress(FileExistsError):
-        _make(path)
+    if make:
+        with suppress(FileExistsError):
+            _make(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())

@@ -89,7 +89,7 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Inte
     except KeyTaken as taken:
         raise key_conflict(taken.intent) from None
     except ActiveIntent as other:
-        raise job_in_the_way(running_job(other.intent)) from None
+        raise job_in_the_way(running_job(runtime, other.intent)) from None
     except ActiveReplacement as other:
         raise job_in_the_way(running_replacement(intent.group, other.replacement_id)) from None
     return await _outcome(runtime, opened)

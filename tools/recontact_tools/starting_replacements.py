@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import anyio
 import anyio.to_thread
 
 from recontact_tools.comparing import packed_file
@@ -22,18 +23,26 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
         Unreachable: The engine, or the key of the snapshots, cannot be used; nothing was sent.
     """
     await _keep(runtime, replacement, file)
-    opened = None
+    list_id = replacement.replacement_id
     try:
-        opened = await runtime.ledger.replacements.open(replacement)
-    except ActiveIntent as other:
-        raise job_in_the_way(running_job(other.intent)) from None
-    except ActiveReplacement as other:
-        raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
-    finally:
-        if opened is None or opened.replacement_id != replacement.replacement_id:
-            await runtime.ledger.snapshots.delete(replacement.replacement_id, now=replacement.created_at)
+        opened = await _opened(runtime, replacement)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
+        raise
+    if opened.replacement_id != list_id:
+        await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
     await submit(runtime, opened.replacement_id, partial(runtime.ledger.replacements.withdraw, opened.replacement_id))
     return opened
+
+
+async def _opened(runtime: Runtime, replacement: Replacement) -> Replacement:
+    try:
+        return await runtime.ledger.replacements.open(replacement)
+    except ActiveIntent as other:
+        raise job_in_the_way(running_job(runtime, other.intent)) from None
+    except ActiveReplacement as other:
+        raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
 
 
 async def _keep(runtime: Runtime, replacement: Replacement, file: RespondentFile) -> None:

@@ -58,21 +58,21 @@ async def _run(intent_id: str) -> str:
 
 
 @DBOS.workflow(name=Workflow.UPLOAD.value, max_recovery_attempts=RECOVERIES_AT_MOST)
-async def upload(intent_id: str) -> str:
+async def upload(work_id: str) -> str:
     """Send the file of an intent once, settle its outcome, follow its job to the end."""
-    return await _run(intent_id)
+    return await _run(work_id)
 
 
 @DBOS.workflow(name=Workflow.REMOVE_ALL.value, max_recovery_attempts=RECOVERIES_AT_MOST)
-async def remove_all(intent_id: str) -> str:
+async def remove_all(work_id: str) -> str:
     """Ask for the removal of an intent once, settle its outcome, follow its job to the end."""
-    return await _run(intent_id)
+    return await _run(work_id)
 
 
 @DBOS.workflow(name=Workflow.REPLACE.value, max_recovery_attempts=RECOVERIES_AT_MOST)
-async def replace_all(replacement_id: str) -> str:
+async def replace_all(work_id: str) -> str:
     """Replace one list by another: what is left of it, until it ends."""
-    return await _replace(replacement_id)
+    return await _replace(work_id)
 
 
 WORKFLOWS = {Workflow.UPLOAD: upload, Workflow.REMOVE_ALL: remove_all, Workflow.REPLACE: replace_all}

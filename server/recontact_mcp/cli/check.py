@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.panel import Panel
@@ -55,7 +55,7 @@ def check(
         if as_json:
             write_json({"ok": False, "error": refusal.as_dict()})
         else:
-            complain(refusal.message, cure=refusal.next_step)
+            _show_refusal(refusal)
         raise typer.Exit(1) from None
     if as_json:
         write_json({"ok": True, "file": report(checked)})
@@ -91,6 +91,15 @@ def _show(file: RespondentFile) -> None:
         console.print(dropped_table((one.kind, one.count, one.lines) for one in _by_count(file.dropped)))
     for hint in file.hints:
         console.print(f"Note: {hint}", style="yellow", markup=False)
+
+
+def _show_refusal(refusal: InvalidInput) -> None:
+    complain(refusal.message, cure=refusal.next_step)
+    dropped = cast("list[dict[str, Any]]", refusal.details.get("dropped", []))
+    if dropped:
+        rows = [(line["kind"], line["count"], line["lines"]) for line in dropped]
+        # Beside the sentences: stdout is kept for files that could be sent.
+        person(stderr=True).print(dropped_table(sorted(rows, key=lambda row: -row[1])))
 
 
 def _by_count(dropped: Iterable[Dropped]) -> list[Dropped]:

@@ -9,8 +9,11 @@ from recontact_mcp.cli.audit import audit
 from recontact_mcp.cli.check import check
 from recontact_mcp.cli.demo import demo
 from recontact_mcp.cli.doctor import doctor
+from recontact_mcp.cli.jobs import jobs
+from recontact_mcp.cli.restore import restore
 from recontact_mcp.cli.serve import serve
 from recontact_mcp.cli.service import service
+from recontact_mcp.cli.snapshots import snapshots
 
 app = typer.Typer(
     name="recontact-mcp",
@@ -24,6 +27,9 @@ app = typer.Typer(
 app.command(rich_help_panel="Try it")(demo)
 app.command(rich_help_panel="Try it")(check)
 app.command(rich_help_panel="Try it")(doctor)
+app.command(rich_help_panel="See and undo")(jobs)
+app.add_typer(snapshots, rich_help_panel="See and undo")
+app.command(rich_help_panel="See and undo")(restore)
 app.command(rich_help_panel="Run it")(serve)
 app.command(rich_help_panel="Run it")(audit)
 app.add_typer(service, rich_help_panel="Run it")

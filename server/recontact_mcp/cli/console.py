@@ -1,8 +1,10 @@
 """How commands speak to a person: one console, one way to end with a problem."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
+import anyio
 import typer
 from rich import box
 from rich.console import Console
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 100
 
 
-def person() -> Console:
-    """Return a console on stdout; colours and boxes are plain where nobody watches."""
-    console = Console(highlight=False, emoji=False)
+def person(*, stderr: bool = False) -> Console:
+    """Return a console on stdout, or on stderr; colours and boxes are plain where nobody watches."""
+    console = Console(highlight=False, emoji=False, stderr=stderr)
     if not console.is_terminal:
         console.width = WIDTH_WITHOUT_TERMINAL
     return console
@@ -48,6 +50,29 @@ def stop(message: str, cure: str | None = None, *, code: int = 1) -> NoReturn:
     """
     complain(message, cure=cure)
     raise typer.Exit(code)
+
+
+async def typed(console: Console, prompt: str) -> str:
+    """Ask for a line at the terminal, while everything else goes on."""
+    console.print(prompt, end="", markup=False)
+    # Not in a thread: one that waits for a line would outlive Ctrl-C.
+    await anyio.wait_readable(sys.stdin.fileno())
+    return sys.stdin.readline().strip()
+
+
+async def agreed_or_stop(question: str, *, yes: bool) -> None:
+    """Ask the person at the terminal, unless *yes* says that they agree.
+
+    Raises:
+        typer.Exit: They do not agree, or nobody is there to be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        stop("There is no terminal to ask at; nothing was done.", cure="Repeat the command with --yes.")
+    answer = await typed(person(), f"{question} [y/N] ")
+    if answer.lower() not in {"y", "yes"}:
+        stop("Nothing was done.")
 
 
 def settings_or_stop() -> Settings:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 # ours: a call waits 45 s for a job at most.
 CALL_SECONDS = 60.0
+
+
+class Era(StrEnum):
+    """The protocol's two eras: MCP 2026-07-28, and those before it."""
+
+    MODERN = "modern"
+    LEGACY = "legacy"
 
 
 class Surprise(Exception):
@@ -65,6 +73,7 @@ class Session:
     client: "Client"
     person: Person
     target_group_id: str
+    process_id: int = 0
     calls: list[str] = field(default_factory=list[str])
 
     async def call(self, tool: str, **arguments: object) -> dict[str, Any]:
@@ -106,16 +115,22 @@ class Session:
 
 @asynccontextmanager
 async def connected(
-    environment: Mapping[str, str], person: Person, *, target_group_id: str, log: Path
+    environment: Mapping[str, str], person: Person, *, target_group_id: str, log: Path, era: Era = Era.MODERN
 ) -> AsyncGenerator[Session]:
     """Start this very program on stdio with nothing but *environment*, and connect to it."""
     from mcp import Client, StdioServerParameters
     from mcp.client.stdio import stdio_client
 
+    note = log.with_suffix(".pid")
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "recontact_mcp"], env=dict(environment), cwd=log.parent
+        command="/bin/sh",
+        # The shell writes down its process id and becomes the server, which can be killed by it then.
+        args=["-c", 'echo $$ > "$0"; exec "$@"', str(note), sys.executable, "-m", "recontact_mcp"],
+        env=dict(environment),
+        cwd=log.parent,
     )
+    mode = "legacy" if era is Era.LEGACY else "auto"
     with log.open("w", encoding="utf-8") as errors:
         transport = stdio_client(server, errlog=errors)
-        async with Client(transport, elicitation_callback=person.answer) as client:
-            yield Session(client, person, target_group_id)
+        async with Client(transport, mode=mode, elicitation_callback=person.answer) as client:
+            yield Session(client, person, target_group_id, int(note.read_text(encoding="ascii")))

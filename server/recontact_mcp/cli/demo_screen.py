@@ -1,7 +1,7 @@
 """What the demo shows: everything comes from the server's answers."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +9,11 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from recontact_mcp.cli.bars import counting_bar
 from recontact_mcp.cli.check import dropped_table
 from recontact_mcp.cli.console import titled
-
-# ours: without a terminal a bar would be noise; a line at each quarter is progress.
-PLAIN_STEPS = 4
 
 
 @dataclass(slots=True)
@@ -76,21 +73,9 @@ class Screen:
         """Say what a step proved."""
         self.say(f"[green]ok[/]  {escape(text)}")
 
-    @contextmanager
-    def bar(self, label: str, total: int) -> Generator[Callable[[int], None]]:
+    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show how far a job is; yields a function that is told how much is done."""
-        if not self.console.is_terminal:
-            yield self._lines(label, total)
-            return
-        columns = (
-            TextColumn("   {task.description}"),
-            BarColumn(bar_width=40, complete_style="green"),
-            TextColumn("{task.completed:,}/{task.total:,}"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(label, total=total)
-            yield lambda done: progress.update(task, completed=done)
+        return counting_bar(self.console, label, total, indent=3)
 
     def summary(self, results: Mapping[str, str]) -> None:
         """Close with what was proved, step by step, and the times."""
@@ -103,17 +88,6 @@ class Screen:
         self.console.print()
         self.console.print(table)
         self.facts(results)
-
-    def _lines(self, label: str, total: int) -> Callable[[int], None]:
-        shown = {0}
-
-        def tell(done: int) -> None:
-            quarter = PLAIN_STEPS * done // total if total else PLAIN_STEPS
-            if quarter not in shown:
-                shown.add(quarter)
-                self.say(f"{label}  {done:,}/{total:,}")
-
-        return tell
 
     def _panel(self, body: str | Group, *, title: str, style: str) -> None:
         self.console.print(

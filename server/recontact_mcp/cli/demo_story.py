@@ -2,25 +2,17 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
-
-from recontact_mcp.cli.demo_client import Session, Surprise, expect
+from recontact_mcp.cli.demo_client import Session, expect
 from recontact_mcp.cli.demo_file import MessyFile
 from recontact_mcp.cli.demo_screen import Screen
+from recontact_mcp.cli.demo_steps import WAIT_SECONDS, Typing, followed, removal, stored
 
-# ours: smooth to the eye, nothing to the server.
-LOOK_SECONDS = 0.25
-# source: architecture.md, the longest wait a job tool takes
-WAIT_SECONDS = 45
 PAGE_SIZE = 5
 IDENTIFIER = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 WRONG_PHRASE = "yes, remove everything"
-# ours: two slips of the finger.
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,7 @@ class Story:
     session: Session
     screen: Screen
     file: MessyFile
-    typing: Callable[[], Awaitable[str]] | None
+    typing: Typing
 
     async def tell(self) -> None:
         """Run every step.
@@ -44,15 +36,12 @@ class Story:
         await self.follow_upload(job)
         await self.count_and_page()
         await self.wrong_phrase_changes_nothing()
-        await self.follow_removal(await self.removal())
+        with self.screen.step("Remove everything: the phrase is typed"):
+            job = await removal(self.session, self.screen, self.typing, ids=self.file.ids)
+        await self.follow_removal(job)
         with self.screen.step("Nothing is left"):
-            expect(await self.stored() == 0, "The overview still counts respondent IDs after the removal.")
+            expect(await stored(self.session) == 0, "The overview still counts respondent IDs after the removal.")
             self.screen.good("0 stored")
-
-    async def stored(self) -> int:
-        """Return how many IDs the server says are stored."""
-        overview = await self.session.call("get_recontact_overview")
-        return int(overview["saved_respondent_ids_count"])
 
     async def connect(self) -> None:
         """Ask the server who it is and what it can do."""
@@ -71,7 +60,7 @@ class Story:
                 }
             )
             expect(len(tools) == len(CATALOG), f"{len(CATALOG)} tools were expected, {len(tools)} are there.")
-            expect(await self.stored() == 0, "The new target group is not empty.")
+            expect(await stored(self.session) == 0, "The new target group is not empty.")
 
     async def upload(self) -> dict[str, Any]:
         """Upload the messy file by path, and compare the report with what was planted."""
@@ -112,7 +101,7 @@ class Story:
             self.screen.call("get_upload_job", f"wait_seconds={WAIT_SECONDS}")
             self.screen.call("get_recontact_overview", "meanwhile")
             with self.screen.bar("stored", self.file.ids) as show:
-                report = await self._follow("get_upload_job", job, show)
+                report = await followed(self.session, "get_upload_job", job, show)
             self.screen.good(f"{report['status']} at {report['completed_at']}")
 
     async def count_and_page(self) -> None:
@@ -146,26 +135,8 @@ class Story:
             error = await self.session.call_refused("remove_all_recontacts")
             self.screen.refusal(error)
             expect(error["code"] == "CONFIRMATION_MISMATCH", f"A mismatch was expected, not {error['code']}.")
-            expect(await self.stored() == self.file.ids, "Something was removed without the right phrase.")
+            expect(await stored(self.session) == self.file.ids, "Something was removed without the right phrase.")
             self.screen.good(f"still {self.file.ids:,} stored")
-
-    async def removal(self) -> dict[str, Any]:
-        """Remove everything once a person has typed the phrase."""
-        with self.screen.step("Remove everything: the phrase is typed"):
-            self.session.person.reply = self._agree
-            for _ in range(ATTEMPTS):
-                self.screen.call("remove_all_recontacts", "")
-                asked = self.session.person.asked
-                answer, refused = await self.session.attempt("remove_all_recontacts")
-                expect(self.session.person.asked == asked + 1, "The server did not ask a person exactly once.")
-                if not refused:
-                    eta = answer["eta_seconds"]
-                    self.screen.good(
-                        f"job {answer['job_id']}, {answer['status']}, about {eta['low']} to {eta['high']} s"
-                    )
-                    return answer
-                self.screen.refusal(answer["error"])
-            raise Surprise("The phrase was not typed; nothing was removed.")
 
     async def follow_removal(self, job: dict[str, Any]) -> None:
         """Follow the removal to its end."""
@@ -173,29 +144,5 @@ class Story:
             self.screen.call("get_removal_job", f"wait_seconds={WAIT_SECONDS}")
             self.screen.call("get_recontact_overview", "meanwhile")
             with self.screen.bar("removed", self.file.ids) as show:
-                report = await self._follow("get_removal_job", job, lambda stored: show(self.file.ids - stored))
+                report = await followed(self.session, "get_removal_job", job, lambda left: show(self.file.ids - left))
             self.screen.good(f"{report['status']} at {report['completed_at']}")
-
-    async def _agree(self, message: str) -> str:
-        self.screen.question(message)
-        if self.typing is not None:
-            return await self.typing()
-        phrase = f"REMOVE {self.file.ids} FROM {self.session.target_group_id}"
-        self.screen.say(f'the demo, as the client\'s user, types  [bold]"{phrase}"[/]')
-        return phrase
-
-    async def _follow(self, tool: str, job: dict[str, Any], show: Callable[[int], None]) -> dict[str, Any]:
-        report = job
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, show)
-            while report["status"] == "Processing":
-                report = await self.session.call(tool, job_id=job["job_id"], wait_seconds=WAIT_SECONDS)
-            tasks.cancel_scope.cancel()
-        show(await self.stored())
-        expect(report["status"] == "Completed", f"The job ended as {report['status']}.")
-        return report
-
-    async def _watch(self, show: Callable[[int], None]) -> None:
-        while True:
-            show(await self.stored())
-            await anyio.sleep(LOOK_SECONDS)

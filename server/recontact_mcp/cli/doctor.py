@@ -86,8 +86,10 @@ async def examine(settings: Settings, named: Pasted | None = None) -> "tuple[lis
         look.data_directory(settings.data_dir),
         *look.databases(settings.data_dir),
     ]
-    findings += await examine_api(settings, named, usable=all(finding.state != "fail" for finding in findings))
-    findings += [look.defaults(settings), *look.upload_roots(settings.upload_roots), *look.permissions(settings)]
+    usable = all(finding.state != "fail" for finding in findings)
+    findings += await examine_api(settings, named, usable=usable)
+    findings += [look.defaults(settings), *look.upload_roots(settings.upload_roots)]
+    findings += [await look.changes(settings, usable=usable), *look.permissions(settings)]
     tools = await look.tools(settings)
     findings.append(Finding("Tools", "ok", f"{len(tools)} visible to a client"))
     return findings, tools

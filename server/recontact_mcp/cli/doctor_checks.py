@@ -3,12 +3,14 @@
 # Imports stand inside the functions that need them: settings that do not fit are reported at once.
 # ruff: noqa: PLC0415
 
+import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 from recontact_mcp.cli.findings import NOBODYS_TARGET_GROUP, Finding
 from recontact_mcp.settings import EMBEDDED_ACCOUNT_ID, EMBEDDED_PROJECT_ID, unfamiliar
@@ -85,14 +87,46 @@ def upload_roots(roots: Sequence[Path]) -> tuple[Finding, ...]:
     )
 
 
+async def changes(settings: "Settings", *, usable: bool) -> Finding:
+    """Look whether jobs can be started: the durable engine is really started, in a folder of its own beside the data.
+
+    Where the data directory is not *usable*, it is not tried.
+    """
+    name = "Changes"
+    if settings.read_only:
+        return Finding(name, "ok", "read-only: none")
+    if not usable:
+        return Finding(name, "skip", "not looked at: the data directory comes first")
+    try:
+        await to_thread.run_sync(_rehearse, settings.data_dir)
+    except Exception as error:  # noqa: BLE001 (whatever it is, uploads would fail with it too)
+        seen = f"the durable engine does not start: {type(error).__name__}"
+        cure = f"Nothing can be uploaded or removed until it does. Report this with the versions: {_versions()}."
+        return Finding(name, "fail", seen, cure)
+    return Finding(name, "ok", "uploads and removals: the durable engine starts")
+
+
+def _rehearse(folder: Path) -> None:
+    from recontact_tools import launching
+
+    with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as own:
+        launching.rehearse(Path(own) / "engine.sqlite")
+
+
+def _versions() -> str:
+    from recontact_tools.old_sqlite import VERSION
+
+    return f"Python {platform.python_version()}, SQLite {VERSION}"
+
+
 def permissions(settings: "Settings") -> tuple[Finding, ...]:
-    """Say what the operator's policy lets through."""
+    """Say where the operator's policy lets nothing through."""
     lists = {
         "accounts": settings.allowed_accounts,
         "projects": settings.allowed_projects,
         "target groups": settings.allowed_target_groups,
     }
-    findings = [Finding("Changes", "ok", "read-only: none" if settings.read_only else "uploads and removals")]
+    findings: list[Finding] = []
     for what, allowed in lists.items():
         if allowed is not None and not allowed:
             cure = f"Name some in RECONTACT_ALLOWED_{what.replace(' ', '_').upper()}, or unset it."

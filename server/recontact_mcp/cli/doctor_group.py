@@ -1,12 +1,15 @@
 """The doctor's looks at one target group: is it where it is said to be, and which operations does its account have."""
 
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
-from recontact_mcp.cli import doctor_words as words
+from recontact_mcp.cli import doctor_answers as answers
 from recontact_mcp.cli.findings import Finding, Look
-from recontact_mcp.opening import LEDGER_FILE
+from recontact_mcp.opening import LEDGER_FILE, policy_of
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import NotFound, RecontactError
+from recontact_tools.explaining import why_not_found
 from recontact_tools.gateway import Gateway
 from recontact_tools.guardrails.pasted import Pasted
 from recontact_tools.ledger import LedgerFault
@@ -34,16 +37,14 @@ class GroupLooks:
 
     async def group(self) -> Finding:
         """Look whether the target group is in the account and project that are named, configured, or remembered."""
+        group: TargetGroup | None = None
         try:
             group = await self._found()
             if group is None:
                 return Finding(GROUP, "skip", "not looked at: none is known here", NAME_ONE)
             count = await self._gateway.get_overview(group)
         except NotFound as error:
-            cure = (
-                "Check the id and CINT_PROJECT_ID and CINT_ACCOUNT_ID, or paste its Cint URL; a draft is only found so."
-            )
-            return Finding(GROUP, "fail", error.message, cure)
+            return answers.group_not_found(GROUP, await self._explained(group, error))
         except RecontactError as error:
             return Finding(GROUP, "fail", error.message, error.next_step)
         self._group = group
@@ -55,9 +56,17 @@ class GroupLooks:
         if self._group is None:
             return Finding(OPERATIONS, "skip", "not looked at: only an existing target group tells", NAME_ONE)
         try:
-            return words.features(OPERATIONS, await self._gateway.features(self._group))
+            return answers.features(OPERATIONS, await self._gateway.features(self._group))
         except RecontactError as error:
             return Finding(OPERATIONS, "fail", error.message, error.next_step)
+
+    async def _explained(self, group: TargetGroup | None, error: NotFound) -> NotFound:
+        """Return what the tools would say of it; *error* as it was, if that cannot be found out."""
+        if group is not None:
+            with suppress(RecontactError):
+                recorded = partial(recorded_places, self._settings)
+                return await why_not_found(self._gateway, policy_of(self._settings), group, recorded=recorded)
+        return error
 
     async def _found(self) -> TargetGroup | None:
         """Return the group that was named, else the one that a job was started for last."""
@@ -72,14 +81,33 @@ class GroupLooks:
 
 async def last_used(settings: Settings) -> TargetGroup | None:
     """Return the target group that a job was started for last from this data directory."""
-    file = settings.home / LEDGER_FILE
-    if not file.exists():
-        return None
-    with suppress(LedgerFault):  # a courtesy: what is wrong with it is said where it is needed
-        ledger = SqliteLedger.open(file)
-        try:
+    with suppress(LedgerFault):
+        async with _ledger(settings) as ledger:
             for target_group_id in await ledger.known_target_groups("", 1):
                 return next(iter(await ledger.places(target_group_id)), None)
-        finally:
-            await ledger.aclose()
     return None
+
+
+async def recorded_places(settings: Settings, target_group_id: str) -> tuple[TargetGroup, ...]:
+    """Return under which accounts and projects jobs of a target group were accepted from this data directory."""
+    with suppress(LedgerFault):
+        async with _ledger(settings) as ledger:
+            return await ledger.places(target_group_id)
+    return ()
+
+
+@asynccontextmanager
+async def _ledger(settings: Settings) -> AsyncGenerator[SqliteLedger]:
+    """Open the ledger, which is a courtesy here: what is wrong with it is said where it is needed.
+
+    Raises:
+        LedgerFault: There is none, or it cannot be used.
+    """
+    file = settings.home / LEDGER_FILE
+    if not file.exists():
+        raise LedgerFault
+    ledger = SqliteLedger.open(file)
+    try:
+        yield ledger
+    finally:
+        await ledger.aclose()

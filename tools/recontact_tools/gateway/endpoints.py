@@ -28,7 +28,15 @@ def endpoint(url: httpx.URL) -> Endpoint:
     return Endpoint(url.host, url.port or PORTS.get(url.scheme, 443))
 
 
-def proxy_of(connection: Connection, environment: Mapping[str, str]) -> Endpoint | None:
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy on the way, and the *variable* of the environment that names it; None if the connection does."""
+
+    host: Endpoint
+    variable: str | None = None
+
+
+def proxy_of(connection: Connection, environment: Mapping[str, str]) -> Proxy | None:
     """Return the proxy on the way to the API: the connection's, else the one that *environment* has for https.
 
     *environment* is what `urllib.request.getproxies` returns. No proxy leads to this machine.
@@ -37,11 +45,12 @@ def proxy_of(connection: Connection, environment: Mapping[str, str]) -> Endpoint
     if is_loopback(url.host):
         return None
     if connection.proxy is not None:
-        return endpoint(httpx.URL(connection.proxy))
-    named = environment.get("https") or environment.get("all")
-    if not named or _is_bypassed(url.host, environment.get("no", "")):
+        return Proxy(endpoint(httpx.URL(connection.proxy)))
+    scheme = next((scheme for scheme in ("https", "all") if environment.get(scheme)), None)
+    if scheme is None or _is_bypassed(url.host, environment.get("no", "")):
         return None
-    return endpoint(httpx.URL(named if "://" in named else f"http://{named}"))
+    named = environment[scheme]
+    return Proxy(endpoint(httpx.URL(named if "://" in named else f"http://{named}")), f"{scheme.upper()}_PROXY")
 
 
 def _is_bypassed(host: str, listed: str) -> bool:

@@ -59,6 +59,16 @@ class FeatureFinder:
         known = self._memory(group).get()
         return known or self._keep(group, await self._session.bounded(lambda: self._looked(group)))
 
+    async def check(self, group: TargetGroup, feature: Feature) -> None:
+        """Go on if *feature* was seen to be there: by what is remembered, else by one or two reads.
+
+        Raises:
+            FeatureMissing: It was seen to be missing.
+            RecontactError: What a read raises; nothing can be told then.
+        """
+        if not (await self.look(group)).has(feature):
+            raise self._missing(feature)
+
     async def explained(self, group: TargetGroup, feature: Feature, error: NotFound) -> Refused:
         """Return what the 404 *error* of an operation that needs *feature* means: that, or that a thing is not there.
 

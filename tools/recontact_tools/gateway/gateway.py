@@ -126,6 +126,10 @@ class Gateway:
         """
         return await self._features.look(group)
 
+    async def check_feature(self, group: TargetGroup, feature: Feature) -> None:
+        """Raise `FeatureMissing` if the group's account is seen to lack *feature*, looking as `features` does."""
+        await self._features.check(group, feature)
+
     async def remove_all(self, group: TargetGroup) -> str:
         """Start the removal of everything stored for *group* and return the job's id."""
         return await self._session.start(paths.recontacts_path(group, paths.REMOVALS))

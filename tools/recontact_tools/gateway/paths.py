@@ -13,6 +13,8 @@ RESPONDENT_UPLOADS: Final = "jobs/upload-respondents-by-file"
 REMOVALS: Final = "jobs/remove-all-rsids"
 OVERVIEW: Final = "overview"
 RSIDS: Final = "rsids"
+# source: cint-api.md section 3
+STUDY_TYPES: Final = "/study-types"
 
 
 def recontacts_path(group: TargetGroup, tail: str, *ids: str) -> str:

@@ -17,6 +17,7 @@ from recontact_tools.gateway.causes import Cause, cause_of
 from recontact_tools.gateway.clients import client_for
 from recontact_tools.gateway.connection import Connection
 from recontact_tools.gateway.endpoints import Endpoint, endpoint, proxy_of
+from recontact_tools.gateway.readers import read_count
 from recontact_tools.gateway.requests import Requests
 from recontact_tools.models import TargetGroup
 
@@ -41,12 +42,14 @@ class Trouble:
 class Reply:
     """What can be told of an answer: *is_json* is a JSON object, *error_object* the word of the API's error envelope.
 
+    *has_count* is a success that says how many IDs are stored, as only the API itself answers.
     *ahead_seconds* is how far our clock is ahead of the one that dated the answer; None where that cannot be told.
     """
 
     status: int
     is_json: bool
     error_object: str | None
+    has_count: bool
     ahead_seconds: float | None
     host: Endpoint
 
@@ -90,13 +93,18 @@ class Probe:
         return tuple(dict.fromkeys(endpoint(httpx.URL(url)) for url in urls))
 
     @property
+    def base_path(self) -> str:
+        """The path of the API's base URL, without a slash at its end."""
+        return httpx.URL(self._connection.base_url).path.rstrip("/")
+
+    @property
     def has_token(self) -> bool:
         """Whether a token was fetched."""
         return bool(self._token)
 
     async def names(self) -> Trouble | None:
         """Look up the names that this machine has to know: with a proxy, only the proxy's."""
-        for host in (self.proxy,) if self.proxy else self.hosts:
+        for host in (self.proxy.host,) if self.proxy else self.hosts:
             try:
                 with anyio.fail_after(STAGE_SECONDS):
                     await self._lookup(host.host, host.port)
@@ -110,10 +118,10 @@ class Probe:
             return None
         try:
             with anyio.fail_after(STAGE_SECONDS):
-                stream = await anyio.connect_tcp(self.proxy.host, self.proxy.port)
+                stream = await anyio.connect_tcp(self.proxy.host.host, self.proxy.host.port)
                 await stream.aclose()
         except FAILURES as error:
-            return Trouble(cause_of(error), self.proxy)
+            return Trouble(cause_of(error), self.proxy.host)
         return None
 
     async def reach(self) -> tuple[Reply | Trouble, ...]:
@@ -131,6 +139,10 @@ class Probe:
         path = paths.recontacts_path(group, paths.OVERVIEW)
         return await self._exchange(Requests(connection).read(path, query="", token=self._token))
 
+    async def study_types(self) -> Reply | Trouble:
+        """Read the study types, which are the same for everybody."""
+        return await self._exchange(self._requests.read(paths.STUDY_TYPES, query="", token=self._token))
+
     async def _exchange(self, request: httpx.Request, *, keep_token: bool = False) -> Reply | Trouble:
         host = endpoint(request.url)
         try:
@@ -141,7 +153,8 @@ class Probe:
         found = _object(answer)
         if keep_token:
             self._token = _token(found) if answer.is_success else ""
-        return Reply(answer.status, found is not None, answer.error_object, _ahead(answer.headers, self._now()), host)
+        ahead = _ahead(answer.headers, self._now())
+        return Reply(answer.status, found is not None, answer.error_object, _has_count(answer), ahead, host)
 
     async def _answer(self, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
@@ -161,6 +174,13 @@ def _object(answer: Answer) -> dict[str, object] | None:
         return json_object(answer.body)
     except Unreadable:
         return None
+
+
+def _has_count(answer: Answer) -> bool:
+    try:
+        return answer.is_success and read_count(answer) >= 0
+    except Unreadable:
+        return False
 
 
 def _token(found: Mapping[str, object] | None) -> str:

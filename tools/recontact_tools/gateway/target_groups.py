@@ -105,7 +105,7 @@ class TargetGroupReads:
 
     async def study_types(self) -> frozenset[str]:
         """Return the codes of all study types, in lower case."""
-        return await self._session.read("/study-types", target_group_readers.read_study_types)
+        return await self._session.read(paths.STUDY_TYPES, target_group_readers.read_study_types)
 
     async def template(self, account_id: int, business_unit_id: str, template_id: str, *, locale: str) -> Allocations:
         """Return an allocation template as it applies to a business unit; *locale* is the API's code, as eng_us."""

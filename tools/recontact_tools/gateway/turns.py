@@ -3,9 +3,11 @@
 aiolimiter and pyrate-limiter are not used: their clock and sleep cannot both be passed in, and neither knows pauses.
 """
 
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from typing import Final
 
 import anyio
@@ -20,26 +22,24 @@ PAUSE_SECONDS_MAX: Final = 3600  # ours: after an hour one request may find out 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """One request each *interval* seconds on the average, *burst* of them at once after silence; 0 is no limit."""
+    """At most *count* requests in any stretch of *seconds*; 0 seconds is no limit."""
 
-    interval: float
-    burst: int
+    count: int
+    seconds: float
 
 
 def rate_of(requests_per_second: float | None) -> Rate:
-    """Return the rate of so many requests a second; a second's worth may go at once."""
+    """Return the rate of so many whole requests in any second, or of one in several seconds."""
     if requests_per_second is None:
-        return Rate(0.0, 1)
-    return Rate(min(1.0 / requests_per_second, INTERVAL_SECONDS_MAX), max(1, int(requests_per_second)))
+        return Rate(1, 0.0)
+    if requests_per_second >= 1:
+        return Rate(int(requests_per_second), 1.0)
+    return Rate(1, min(1.0 / requests_per_second, INTERVAL_SECONDS_MAX))
 
 
-def next_turn(due: float, now: float, rate: Rate) -> tuple[float, float]:
-    """Return how many seconds to wait for the next turn, and, if it is 0 and the turn is taken, the new *due*.
-
-    *due* is when the requests so far would have gone had they kept the interval (the generic cell rate algorithm).
-    """
-    wait = due - (rate.burst - 1) * rate.interval - now
-    return (wait, due) if wait > 0 else (0.0, max(due, now) + rate.interval)
+def next_turn(sent: Sequence[float], rate: Rate) -> float:
+    """Return the moment from which the next request may go; *sent* holds when the latest *count* ones went."""
+    return sent[0] + rate.seconds if len(sent) >= rate.count else -inf
 
 
 class Turns:
@@ -60,7 +60,7 @@ class Turns:
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
-        self._due = now()
+        self._sent = deque[float](maxlen=rate.count)
         self._paused_until = now()
         self._asked = 0  # answers 429 in a row that did not say how long
         self._present = 0
@@ -68,7 +68,8 @@ class Turns:
     @property
     def is_idle(self) -> bool:
         """Whether nothing would be forgotten with it: no request is under way or waits, and no pause is on."""
-        return self._present == 0 and self._now() >= max(self._paused_until, self._due)
+        latest = self._sent[-1] + self._rate.seconds if self._sent else -inf
+        return self._present == 0 and self._now() >= max(self._paused_until, latest)
 
     async def take(self, exchange: Callable[[], Awaitable[Outcome]], *, until: float) -> Outcome:
         """Return what comes of *exchange*, which begins in its turn and by the moment *until*.
@@ -110,16 +111,11 @@ class Turns:
     async def _turn(self, until: float) -> None:
         async with self._queue:
             now = self._now()
-            wait, self._due = self._next(now)
-            while wait > 0:
-                self._require(wait, until)
-                await self._sleep(wait)
-                now = max(self._now(), now + wait)  # a timer may fire a little early
-                wait, self._due = self._next(now)
-
-    def _next(self, now: float) -> tuple[float, float]:
-        paused = self._paused_until - now
-        return (paused, self._due) if paused > 0 else next_turn(self._due, now, self._rate)
+            while (due := max(self._paused_until, next_turn(self._sent, self._rate))) > now:
+                self._require(due - now, until)
+                await self._sleep(due - now)
+                now = max(self._now(), due)  # a timer may fire a little early
+            self._sent.append(now)
 
     def _require(self, wait: float, until: float) -> None:
         if wait > 0 and self._now() + wait > until:

@@ -1,6 +1,7 @@
 """Checks of an operation against what is stored and what runs."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import NewType
 
 from recontact_tools.errors import ErrorCode, InvalidInput, JobRunning, Unreachable
@@ -16,13 +17,15 @@ SomethingStored = NewType("SomethingStored", int)
 class RunningJob:
     """The job that stands in the way, and where it can be followed.
 
-    *answered* is whether the API has said that it runs; if not, *job_id* is our own for what was asked.
+    *answered* is whether the API has said that it runs; if not, *job_id* is our own for what was asked, and it is
+    settled in *settled_in* seconds at the latest what became of it, while the API can be looked at.
     """
 
     job_id: str
     kind: JobKind
     resource_uri: str
     answered: bool = True
+    settled_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,29 @@ def check_no_job(running: RunningJob | None) -> NoJobKnown:
 def job_in_the_way(running: RunningJob) -> JobRunning:
     """Return what a caller is told of the job that keeps theirs from being started."""
     happened = f"A job ({running.kind.value}) runs on this target group, which takes one at a time."
+    step = "Follow it with {getter} (job_id below, wait_seconds=45); when it has ended, repeat this call."
     if not running.answered:
-        happened = f"An earlier start ({running.kind.value}) on this target group has no answer yet."
+        happened = (
+            f"The answer to an earlier start ({running.kind.value}) on this target group is awaited, or was lost and"
+            " the server is looking for it."
+        )
+        step = _once_settled(running.settled_in)
     return JobRunning(
         f"{happened} Nothing was started.",
-        next_step=(
-            f"Follow it with get_{running.kind.value}_job (job_id below, wait_seconds=45); "
-            "when it has ended, repeat this call."
-        ),
+        next_step=step.format(getter=f"get_{running.kind.value}_job"),
         details={
             "job_id": running.job_id,
             "kind": running.kind.value,
             "resource_uri": running.resource_uri,
         },
+    )
+
+
+def _once_settled(seconds: float) -> str:
+    minutes = ceil(seconds / 60)
+    latest = f"That takes about {minutes} minutes at most" if minutes else "That should have happened by now"
+    return (
+        "{getter} (job_id below, wait_seconds=45) says how that stands: an error until it is settled, then the job that"
+        " was found, which can be followed, or that the outcome is unknown. Once it is settled and no job runs, the"
+        f" target group is free again: repeat this call then. {latest}; longer only while the API cannot be looked at."
     )

@@ -248,9 +248,13 @@ def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, .
     return tuple(intent_from(row) for row in rows)
 
 
-def recent(connection: sqlite3.Connection, limit: int) -> tuple[Intent, ...]:
-    """Read the latest intents, the latest first."""
-    return tuple(intent_from(row) for row in connection.execute(f"{_SELECT} ORDER BY position DESC LIMIT ?", (limit,)))
+def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: int) -> tuple[Intent, ...]:
+    """Read the latest intents that are no part of a replacement, the latest first."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE parent_id IS NULL AND coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?",
+        (target_group_id, limit),
+    )
+    return tuple(intent_from(row) for row in rows)
 
 
 def note_stored_after(connection: sqlite3.Connection, intent_id: str, count: int) -> None:

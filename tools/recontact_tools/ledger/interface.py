@@ -184,8 +184,8 @@ class Ledger(Protocol):
         """Return every active intent that is no part of a replacement, oldest first."""
         ...
 
-    async def recent(self, *, limit: int) -> tuple[Intent, ...]:
-        """Return the latest intents, the latest first."""
+    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
+        """Return the latest intents that are no part of a replacement, the latest first."""
         ...
 
     async def record_plan(self, plan: Plan) -> None:

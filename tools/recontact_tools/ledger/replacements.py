@@ -42,8 +42,8 @@ class Replacements(Protocol):
         """Return every replacement that has not ended, oldest first."""
         ...
 
-    async def recent(self, group: TargetGroup | None = None, *, limit: int = 1_000) -> tuple[Replacement, ...]:
-        """Return replacements, the latest first."""
+    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Replacement, ...]:
+        """Return the latest replacements, the latest first."""
         ...
 
     async def move(

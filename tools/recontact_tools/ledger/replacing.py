@@ -46,10 +46,11 @@ def unsettled(connection: sqlite3.Connection) -> tuple[Replacement, ...]:
     return tuple(_replacement(row) for row in rows)
 
 
-def recent(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) -> tuple[Replacement, ...]:
-    """Read replacements, the latest first."""
-    where, values = (f"WHERE {_OF_GROUP} ", group_values(group)) if group else ("", ())
-    rows = connection.execute(f"{_SELECT} {where}ORDER BY position DESC LIMIT ?", (*values, limit))
+def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: int) -> tuple[Replacement, ...]:
+    """Read the latest replacements, the latest first."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?", (target_group_id, limit)
+    )
     return tuple(_replacement(row) for row in rows)
 
 

@@ -123,9 +123,9 @@ class SqliteLedger:
         """See `Ledger.unsettled`."""
         return await self._file.read_in_thread(intents.unsettled)
 
-    async def recent(self, *, limit: int) -> tuple[Intent, ...]:
+    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
         """See `Ledger.recent`."""
-        return await self._file.read_in_thread(lambda connection: intents.recent(connection, limit))
+        return await self._file.read_in_thread(lambda connection: intents.recent(connection, target_group_id, limit))
 
     async def record_plan(self, plan: Plan) -> None:
         """See `Ledger.record_plan`."""

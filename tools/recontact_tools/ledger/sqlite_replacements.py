@@ -36,9 +36,9 @@ class SqliteReplacements:
         """See `Replacements.unsettled`."""
         return await self._file.read_in_thread(replacing.unsettled)
 
-    async def recent(self, group: TargetGroup | None = None, *, limit: int = 1_000) -> tuple[Replacement, ...]:
+    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Replacement, ...]:
         """See `Replacements.recent`."""
-        return await self._file.read_in_thread(lambda connection: replacing.recent(connection, group, limit))
+        return await self._file.read_in_thread(lambda connection: replacing.recent(connection, target_group_id, limit))
 
     async def move(
         self,

@@ -1,0 +1,168 @@
+"""What was started here, one line each, made of what the ledger says; nothing is asked of the API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from recontact_tools.errors import Detail, ErrorCode
+from recontact_tools.ledger import ENDS, Intent, IntentState, Ledger, Proof, Replacement, Stage
+from recontact_tools.models import IdType, JobKind, TargetGroup
+from recontact_tools.rates import rate_of
+from recontact_tools.schedule import Eta, eta, remaining
+
+Kind: TypeAlias = Literal["upload", "removal", "restore", "replacement"]
+
+# ours: reading 100,000 IDs at Cint takes two minutes; a proof that is not there by then could not be made.
+PROVING = timedelta(minutes=5)
+_ACTIVE = frozenset({IntentState.PLANNED, IntentState.SENDING, IntentState.STARTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How far something is that is counted: *what*, how many are *done*, of how many."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One upload, removal, restore or replacement.
+
+    *left* is how long it may still take and *elapsed* how many seconds it has taken, while it *runs*; *ended_at* is
+    there afterwards. *measured* is what the ledger counts of it, *counted_from* the stored IDs before it, by which
+    a count that is asked for later tells how far it is.
+    """
+
+    created_at: datetime
+    group: TargetGroup
+    kind: Kind
+    ids: int | None
+    status: str
+    job_id: str
+    runs: bool
+    ended_at: datetime | None
+    left: Eta
+    elapsed: float
+    code: str | None = None
+    proof: Proof | None = None
+    measured: Measured | None = None
+    counted_from: int | None = None
+
+
+async def history(
+    ledger: Ledger, *, target_group_id: str | None, last: int, now: datetime, pace: float
+) -> tuple[Line, ...]:
+    """Return the latest that were started, the latest first."""
+    intents = await ledger.recent(target_group_id, limit=last)
+    replacements = await ledger.replacements.recent(target_group_id, limit=last)
+    lines = [await _of_intent(ledger, one, now=now, pace=pace) for one in intents]
+    lines += [await _of_replacement(ledger, one, now=now, pace=pace) for one in replacements]
+    return tuple(sorted(lines, key=lambda line: line.created_at, reverse=True)[:last])
+
+
+async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: float) -> Line:
+    runs = intent.state in _ACTIVE or _is_being_proved(intent, now)
+    elapsed = max(0.0, (now - intent.created_at).total_seconds())
+    whole = await _whole(ledger, {intent.kind: intent.ids or 0}, intent.group, pace=pace) if runs else Eta(0, 0)
+    ended = intent.job.completed_at if intent.job else None
+    return Line(
+        created_at=intent.created_at,
+        group=intent.group,
+        kind="restore" if intent.restores else intent.kind.value,
+        ids=intent.ids,
+        status=_status(intent),
+        job_id=intent.job_id or intent.intent_id,
+        runs=runs,
+        ended_at=None if runs else ended or intent.updated_at,
+        left=remaining(whole, elapsed),
+        elapsed=elapsed,
+        code=_code(intent.error),
+        proof=intent.proof,
+        measured=await _snapshot_taken(ledger, intent),
+        counted_from=intent.stored_before if intent.state is IntentState.STARTED else None,
+    )
+
+
+def _is_being_proved(intent: Intent, now: datetime) -> bool:
+    """Tell whether a restore that has just ended is still to be compared with what is stored."""
+    if intent.restores is None or intent.id_type is not IdType.RSID or intent.proof is not None:
+        return False
+    completed = intent.state is IntentState.FINISHED and intent.job is not None and intent.job.is_completed
+    return completed and now - intent.updated_at < PROVING
+
+
+def _status(intent: Intent) -> str:
+    """Name the state of an intent: in the API's word where it has one."""
+    if intent.state is IntentState.REFUSED:
+        return _refused(intent.error)
+    if intent.state is IntentState.UNKNOWN:
+        return "Unknown"
+    if intent.state is IntentState.STARTED or intent.state is IntentState.FINISHED:
+        return _proved(intent.job.status if intent.job else "Processing", intent.proof)
+    return "Preparing" if intent.state is IntentState.PLANNED else "Sending"
+
+
+def _refused(error: Mapping[str, Detail] | None) -> str:
+    return "Cancelled" if _code(error) == ErrorCode.CANCELLED else "Refused"
+
+
+def _proved(status: str, proof: Proof | None) -> str:
+    if proof is None:
+        return status
+    return f"{status}, {'proved' if proof.is_equal else 'differs'}"
+
+
+def _code(error: Mapping[str, Detail] | None) -> str | None:
+    return str(error["code"]) if error else None
+
+
+async def _snapshot_taken(ledger: Ledger, intent: Intent) -> Measured | None:
+    """Return how far the snapshot is that a planned removal waits for."""
+    if intent.kind is not JobKind.REMOVAL or intent.state is not IntentState.PLANNED:
+        return None
+    snapshot = await ledger.snapshots.get(intent.intent_id)
+    return None if snapshot is None else Measured("snapshot", snapshot.count, snapshot.expected)
+
+
+async def _of_replacement(ledger: Ledger, replacement: Replacement, *, now: datetime, pace: float) -> Line:
+    runs = replacement.stage not in ENDS
+    removing = replacement.stage is Stage.REMOVING
+    jobs = {JobKind.UPLOAD: replacement.ids} | ({JobKind.REMOVAL: replacement.stored_before} if removing else {})
+    whole = await _whole(ledger, jobs, replacement.group, pace=pace) if runs else Eta(0, 0)
+    since = replacement.created_at if removing else replacement.updated_at
+    parts = await ledger.replacements.parts(replacement.replacement_id) if runs else ()
+    measured = [await _snapshot_taken(ledger, part) for part in parts]
+    elapsed = max(0.0, (now - since).total_seconds())
+    return Line(
+        created_at=replacement.created_at,
+        group=replacement.group,
+        kind="replacement",
+        ids=replacement.ids,
+        status=_stage(replacement),
+        job_id=replacement.replacement_id,
+        runs=runs,
+        ended_at=None if runs else replacement.updated_at,
+        left=remaining(whole, elapsed),
+        elapsed=elapsed,
+        code=_code(replacement.error),
+        proof=replacement.proof,
+        measured=next(filter(None, measured), None),
+    )
+
+
+def _stage(replacement: Replacement) -> str:
+    if replacement.stage is Stage.REFUSED:
+        return _refused(replacement.error)
+    return _proved(replacement.stage.value.capitalize(), replacement.proof)
+
+
+async def _whole(ledger: Ledger, jobs: Mapping[JobKind, int], group: TargetGroup, *, pace: float) -> Eta:
+    """Estimate how long jobs on so many IDs take, one after the other."""
+    parts = [
+        eta(kind, ids, pace=pace, rate=await rate_of(ledger, kind, group.account_id, pace=pace))
+        for kind, ids in jobs.items()
+    ]
+    return Eta(sum(part.low for part in parts), sum(part.high for part in parts))

@@ -1,0 +1,129 @@
+"""How what was started here is shown: to a person as a table with bars, to a program as one object a line."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from recontact_mcp.cli.console import titled
+from recontact_mcp.cli.history import Line, Measured
+from recontact_tools.errors import Detail
+from recontact_tools.models import TargetGroup
+
+BAR_WIDTH = 20
+# ours: whoever waits counts minutes from here on, not seconds.
+MINUTES_FROM = 120
+_STYLES = {"Completed": "green", "Done": "green", "Failed": "red", "Stuck": "red", "Unknown": "red"}
+
+Counts = Mapping[TargetGroup, int]
+
+
+def table_of(lines: Sequence[Line], counts: Counts, *, bars: bool) -> Table:
+    """Show lines; ids stand under each other in one column, whole, for an id that is cut cannot be copied."""
+    table = titled("What was started here", "Started", "Target group, job", "What")
+    table.add_column("IDs", justify="right")
+    table.add_column("Status")
+    table.add_column("Ends")
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    for line in lines:
+        table.add_row(
+            moment(line.created_at),
+            f"{line.group.target_group_id}\n[dim]{escape(line.job_id)}[/]",
+            line.kind,
+            "" if line.ids is None else f"{line.ids:,}",
+            status_of(line),
+            _progress(line, counts) if line.runs and bars else ends_of(line, counts),
+        )
+    return table
+
+
+def moment(instant: datetime) -> str:
+    """Write a time as the person's clock shows it."""
+    return instant.astimezone().strftime("%d %b %H:%M")
+
+
+def status_of(line: Line) -> Text:
+    """Say how a line stands, and with which code it was refused."""
+    style = _STYLES.get(line.status.split(",")[0], "yellow" if line.runs or "differs" in line.status else "")
+    said = Text(line.status, style=style)
+    return said if line.code in {None, "CANCELLED"} else said.append(f"\n{line.code}", style="dim")
+
+
+def ends_of(line: Line, counts: Counts) -> str:
+    """Say when a line ended, or what is known of when it will."""
+    if line.ended_at is not None:
+        return moment(line.ended_at)
+    measured = measured_of(line, counts)
+    known = f"\n{measured.what} {measured.done:,}/{measured.total:,}" if measured else ""
+    return f"{time_left(line)}{known}"
+
+
+def time_left(line: Line) -> str:
+    """Write the estimate of what is left."""
+    if not line.left.high:
+        return "longer than estimated"
+    low, high, unit = line.left.low, line.left.high, "s"
+    if high >= MINUTES_FROM:
+        low, high, unit = low // 60, -(-high // 60), "min"
+    return f"in {low} to {high} {unit}" if low < high else f"in {high} {unit}"
+
+
+def measured_of(line: Line, counts: Counts) -> Measured | None:
+    """Return how far a line is by what is counted: its snapshot, or the stored IDs where their number has moved."""
+    count, before = counts.get(line.group), line.counted_from
+    if line.measured is not None or count is None or before is None or not line.ids:
+        return line.measured
+    moved = before - count if line.kind == "removal" else count - before
+    what = "removed" if line.kind == "removal" else "stored"
+    return Measured(what, min(moved, line.ids), line.ids) if moved > 0 else None
+
+
+def _progress(line: Line, counts: Counts) -> RenderableType:
+    """Show a bar of what is counted; where nothing is, one of the time, dim and called an estimate."""
+    measured = measured_of(line, counts)
+    if measured is not None:
+        bar = ProgressBar(total=max(1, measured.total), completed=measured.done, width=BAR_WIDTH)
+        return Group(bar, f"{measured.what} {measured.done:,}/{measured.total:,}")
+    whole = line.elapsed + line.left.high
+    bar = ProgressBar(
+        total=max(1.0, whole), completed=min(line.elapsed, whole), width=BAR_WIDTH, complete_style="dim", style="dim"
+    )
+    return Group(bar, Text(f"estimate: {time_left(line)}", style="dim"))
+
+
+def told(line: Line, counts: Counts) -> str:
+    """Write one line of a log about a line."""
+    ends = ends_of(line, counts).replace("\n", ", ")
+    return f"{line.kind} {line.job_id}: {line.status}, {'ended ' if line.ended_at else ''}{ends}"
+
+
+def as_object(line: Line, counts: Counts) -> dict[str, Detail]:
+    """Return a line for a program: times in UTC, no IDs."""
+    measured, proof = measured_of(line, counts), line.proof
+    return {
+        "created_at": line.created_at.astimezone(UTC).isoformat(),
+        "account_id": line.group.account_id,
+        "project_id": line.group.project_id,
+        "target_group_id": line.group.target_group_id,
+        "kind": line.kind,
+        "job_id": line.job_id,
+        "ids": line.ids,
+        "status": line.status,
+        "running": line.runs,
+        "ended_at": line.ended_at.astimezone(UTC).isoformat() if line.ended_at else None,
+        "eta_seconds": {"low": line.left.low, "high": line.left.high} if line.runs else None,
+        "counted": {"what": measured.what, "done": measured.done, "total": measured.total} if measured else None,
+        "error_code": line.code,
+        "proof": {"equal": proof.is_equal, "missing": proof.missing, "extra": proof.extra} if proof else None,
+    }
+
+
+def as_json(line: Line, counts: Counts) -> str:
+    """Write a line as one object on one line."""
+    return json.dumps(as_object(line, counts))
