@@ -259,7 +259,7 @@ async def test_a_list_that_no_target_group_can_hold_is_refused_before_anything_i
     await api.upload_elsewhere(old)
     async with connect(era, effects=effects, answer=replying()) as client:
         error = await refused(client, "replace_recontacts", path="wave2.csv")
-    assert (error["code"], error["changed"]) == ("CAPACITY_EXCEEDED", "no")
+    assert (error["code"], error["changed"]) == ("TOO_MANY_IDS", "no")
     assert (api.asked(REMOVE), await api.stored()) == (0, old)
 
 
