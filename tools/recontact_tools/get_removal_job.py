@@ -28,7 +28,7 @@ async def get_removal_job(
     """Get a removal job: status is Processing, Completed or Failed.
 
     Removals take 3 to 5 minutes per 10,000 IDs at Cint. With wait_seconds the call returns as soon as the job
-    ends. Reading a job changes nothing.
+    ends.
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
     seen = await wait_for(runtime, progress, group, JobKind.REMOVAL, job_id, seconds=wait_seconds)
