@@ -287,7 +287,8 @@ class Failing:
         self._names = names
 
     def __getattr__(self, name: str) -> Any:
-        part: Any = getattr(self._ledger, name)
+        method: Any = getattr(self._ledger, name)
+        part: object = method
         if not callable(part):
             return Failing(part, self._names)
 
@@ -295,7 +296,7 @@ class Failing:
             if name in self._names:
                 self._names.discard(name)
                 raise LedgerUnavailable("the disk is full")
-            return await part(*args, **named)
+            return await method(*args, **named)
 
         return call
 
