@@ -68,7 +68,7 @@ def test_without_a_movement_the_estimate_stays(kind: JobKind, estimate: Eta, ela
     assert narrowed(kind, estimate, elapsed, None) == estimate
 
 
-@given(KINDS, estimates(), ELAPSED, st.integers(10, 100_000))
+@given(KINDS, estimates(), ELAPSED, st.integers(11, 100_000))
 def test_a_movement_too_small_to_tell_anything_changes_nothing(
     kind: JobKind, estimate: Eta, elapsed: float, total: int
 ) -> None:
