@@ -280,10 +280,10 @@ def followed(call: Call) -> Call:
 
 @pytest.fixture
 def read() -> Read:
-    """Read a resource of one text."""
+    """Read a resource of one text as it is now, whatever a client may have kept."""
 
     async def text_of(client: Client, uri: str) -> str:
-        [content] = (await client.read_resource(uri)).contents
+        [content] = (await client.read_resource(uri, cache_mode="bypass")).contents
         assert isinstance(content, TextResourceContents)
         return content.text
 

@@ -77,7 +77,7 @@ async def replacement_report(runtime: Runtime, replacement: Replacement) -> Uplo
         next_step=next_step(replacement, poll),
         created_at=iso(replacement.created_at),
         completed_at=iso(replacement.updated_at) if replacement.has_ended else None,
-        failure_reason=str(error["message"]) if error else None,
+        failure_reason=f"{error['code']}: {error['message']}" if error else None,
         partial_success_reason=partial.description if partial else None,
         file_name=upload.file_name if upload else None,
         ids_sent=replacement.ids,
