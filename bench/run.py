@@ -2,8 +2,7 @@
 
 python -m bench.run             all of it, in about three minutes; exits with 1 where a goal is missed
 python -m bench.run --record    also put the table into docs/performance.md
-python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, service, gateway, server,
-                                startup, following
+from bench import following, gateway, preflight, server, service, startup, undo, uploads
 """
 
 import json
@@ -19,7 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
+<<<<<<< HEAD
 from bench import following, gateway, preflight, server, service, startup, uploads
+=======
+from bench import gateway, preflight, server, service, startup, undo, uploads
+>>>>>>> c67b54d (Bench: the snapshot of a full target group, and the proof of its restore)
 from bench.figures import Figure
 from bench.preflight import WIDE
 from rich.console import Console
@@ -55,6 +58,7 @@ def in_loop(work: Callable[[Path], Awaitable[list[Figure]]], folder: Path) -> li
 PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "preflight": measure_preflight,
     "uploads": partial(in_loop, uploads.measure),
+    "undo": partial(in_loop, undo.measure),
     "service": partial(in_loop, service.measure),
     "gateway": partial(in_loop, gateway.measure),
     "server": partial(in_loop, server.measure),
