@@ -18,11 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-<<<<<<< HEAD
-from bench import following, gateway, preflight, server, service, startup, uploads
-=======
-from bench import gateway, preflight, server, service, startup, undo, uploads
->>>>>>> c67b54d (Bench: the snapshot of a full target group, and the proof of its restore)
+from bench import following, gateway, preflight, server, service, startup, undo, uploads
 from bench.figures import Figure
 from bench.preflight import WIDE
 from rich.console import Console
