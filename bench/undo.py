@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -83,7 +84,7 @@ async def proved(desk: Desk, number: int) -> None:
     intent = restore(number)
     written = replace(intent, state=IntentState.PLANNED, job=None)
     await desk.ledger.open_intent(written, payload=b"")
-    await desk.ledger.withdraw(intent.intent_id, {"code": "", "message": "", "next_step": ""}, now=now())
+    await desk.ledger.withdraw(intent.intent_id, {"code": "CANCELLED", "message": "", "next_step": ""}, now=now())
     await prove(desk, intent)
 
 
@@ -92,7 +93,7 @@ async def snapshot(desk: Desk, number: int) -> None:
     taken = await take_snapshot(desk, removal(number))
     assert taken.is_complete
     assert taken.count == FULL
-    await desk.ledger.withdraw(taken.snapshot_id, {"code": "", "message": "", "next_step": ""}, now=now())
+    await desk.ledger.withdraw(taken.snapshot_id, {"code": "CANCELLED", "message": "", "next_step": ""}, now=now())
 
 
 async def measure(folder: Path) -> list[Figure]:
@@ -104,9 +105,9 @@ async def measure(folder: Path) -> list[Figure]:
         await read_pages(desk)
         with undisturbed():
             for number in range(ROUNDS):
-                snapshots.append(await seconds(lambda number=number: snapshot(desk, number)))
+                snapshots.append(await seconds(partial(snapshot, desk, number)))
                 pages.append(await seconds(lambda: read_pages(desk)))
-                proofs.append(await seconds(lambda number=number: proved(desk, number)))
+                proofs.append(await seconds(partial(proved, desk, number)))
         for number in range(ROUNDS):
             found = await desk.ledger.get(f"RESTORE{number}")
             assert found
