@@ -17,6 +17,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,9 @@ BIN = VENV / "bin"
 PYTHON = str(BIN / "python")
 STAMP = VENV / "recontact-stamp"
 
-SOURCES = ("server", "tools", "tests", "bench", "docs", "run.py")
+CURE = "install it (Debian, Ubuntu: apt install python3-venv) and run the same command again"
+
+SOURCES = ("server", "tools", "tests", "bench", "docs", "first_pip.py", "run.py")
 # The one list of checks: `make check` and .ci/run come here.
 CHECKS = (
     ("ruff", "check", "."),
@@ -107,23 +110,43 @@ def create_venv() -> list[str]:
     """Make .venv if it does not work, and answer the pip command that installs into it.
 
     Raises:
-        SetupError: This Python can neither make an environment with pip nor lend its own.
+        SetupError: This Python cannot make an environment, or no pip could be found to fill it.
     """
-    cure = "install it (Debian, Ubuntu: apt install python3-venv) and run the same command again"
-    own_pip, lent_pip = find_spec("ensurepip"), find_spec("pip")
-    if not find_spec("venv") or not (own_pip or lent_pip):
-        raise SetupError(f"this Python has no venv, or no pip to fill one: {cure}")
+    if not find_spec("venv"):
+        raise SetupError(f"this Python has no venv: {CURE}")
     if not Path(PYTHON).is_file() or not (VENV / "pyvenv.cfg").is_file():
         say("creating .venv")
-        options = ["--clear"] if own_pip else ["--clear", "--without-pip"]
+        options = ["--clear"] if find_spec("ensurepip") else ["--clear", "--without-pip"]
         if quiet(sys.executable, "-m", "venv", *options, str(VENV)):
-            raise SetupError(f"could not create .venv here: is this folder writable? If it is, {cure}")
-    if quiet(PYTHON, "-c", "import sys, importlib.util as u; sys.exit(not u.find_spec('pip'))"):
-        if lent_pip:
-            return [sys.executable, "-m", "pip", "--python", PYTHON]
-        if quiet(PYTHON, "-m", "ensurepip"):
-            raise SetupError(f"the environment in .venv has no pip: {cure}")
-    return [PYTHON, "-m", "pip"]
+            raise SetupError(f"could not create .venv here: is this folder writable? If it is, {CURE}")
+    own_pip = [PYTHON, "-m", "pip"]
+    if not quiet(PYTHON, "-c", "import sys, importlib.util as u; sys.exit(not u.find_spec('pip'))"):
+        return own_pip
+    if find_spec("ensurepip") and not quiet(PYTHON, "-m", "ensurepip"):
+        return own_pip
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip", "--python", PYTHON]
+    download_pip()
+    return own_pip
+
+
+def download_pip() -> None:
+    """Install pip into .venv from the package index: on Debian and Ubuntu, Python comes without any.
+
+    Raises:
+        SetupError: There is no network, or the index has no pip that can be used.
+    """
+    from first_pip import NoPipError, fetch_pip  # noqa: PLC0415 - most machines never need it
+
+    say("this Python came without pip: fetching it from the package index")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            wheel = fetch_pip(Path(folder), sys.version_info[:3])
+        except NoPipError as problem:
+            raise SetupError(f"no pip: {problem}. No network, or a proxy? Mend that and run the same again") from None
+        # A wheel can be run as it is, and so pip installs itself.
+        if quiet(PYTHON, f"{wheel}/pip", "install", "-qq", "--no-index", "--no-deps", str(wheel)):
+            raise SetupError(f"the pip from the package index could not install itself (see above): {CURE}")
 
 
 def install(groups: Sequence[str]) -> None:

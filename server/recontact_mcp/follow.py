@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.subscriptions import SubscriptionBus
@@ -97,11 +97,10 @@ def _is_ready(ctx: Request) -> bool:
 
 def _announcing(hello: HandlerResult) -> HandlerResult:
     """Add to the answer of the handshake that resources can be subscribed to."""
-    if isinstance(hello, dict) and "resources" in hello.get("capabilities", {}):
-        capabilities = hello["capabilities"]
-        resources = {**capabilities["resources"], "subscribe": True}
-        return {**hello, "capabilities": {**capabilities, "resources": resources}}
-    return hello
+    wire = cast("dict[str, Any]", hello)  # inside the chain of middleware the SDK answers in the form of the wire
+    capabilities = wire["capabilities"]
+    resources = {**capabilities["resources"], "subscribe": True}
+    return {**wire, "capabilities": {**capabilities, "resources": resources}}
 
 
 def _too_many() -> InvalidInput:

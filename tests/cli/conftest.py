@@ -5,17 +5,32 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
+from mcp import Client
+from mcp.client.session import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult
 from typer.testing import CliRunner, Result
 
+from recontact_mcp.app import build_server
 from recontact_mcp.cli.commands import app
+from recontact_mcp.settings import Settings
+from recontact_tools.ledger import Intent, IntentState, Ledger, Purpose, Snapshot
+from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.models import JobKind, TargetGroup
 
 Run = Callable[..., Result]
 Start = Callable[..., AbstractContextManager["subprocess.Popen[str]"]]
+GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+# ours: far beyond what any in-memory exchange takes.
+PATIENCE = 30.0
 NAMES = ("httpx", "httpx2", "httpcore", "httpcore2", "dbos", "sqlalchemy", "uvicorn", "uvicorn.access", "mcp")
 
 
@@ -68,3 +83,84 @@ def start(environment: Mapping[str, str]) -> Start:
                 process.send_signal(signal.SIGINT)
 
     return program
+
+
+@pytest.fixture
+def removed(environment: Mapping[str, str], identifiers: Callable[[int], list[str]]) -> tuple[str, ...]:
+    """Upload some identifiers into the data directory of the commands, remove them, and return them."""
+    ids = identifiers(30)
+
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context, params
+        return ElicitResult(action="accept", content={"phrase": f"REMOVE {len(ids)} FROM {GROUP}"})
+
+    async def work() -> None:
+        server = build_server(Settings(data_dir=Path(environment["RECONTACT_DATA_DIR"])))
+        with anyio.fail_after(PATIENCE):
+            async with Client(server, elicitation_callback=answer) as client:
+                for starting, following, more in (
+                    ("upload_recontacts", "get_upload_job", {"ids": ids}),
+                    ("remove_all_recontacts", "get_removal_job", {}),
+                ):
+                    begun = await client.call_tool(starting, {"target_group_id": GROUP, **more})
+                    assert begun.structured_content
+                    job = {"target_group_id": GROUP, "job_id": begun.structured_content["job_id"], "wait_seconds": 45}
+                    ended = await client.call_tool(following, job)
+                    assert ended.structured_content
+                    assert ended.structured_content["status"] == "Completed"
+
+    anyio.run(work)
+    return tuple(ids)
+
+
+@pytest.fixture
+def on_ledger(environment: Mapping[str, str]) -> Callable[[Callable[[Ledger], Awaitable[None]]], None]:
+    """Run something on the ledger that the commands read."""
+
+    def run_work(work: Callable[[Ledger], Awaitable[None]]) -> None:
+        async def run() -> None:
+            ledger = SqliteLedger.open(Path(environment["RECONTACT_DATA_DIR"]) / "ledger.sqlite")
+            await work(ledger)
+            await ledger.aclose()
+
+        anyio.run(run)
+
+    return run_work
+
+
+@pytest.fixture
+def intent() -> Callable[..., Intent]:
+    """Make a planned removal of seven IDs; fields can be given."""
+
+    def make(**fields: Any) -> Intent:
+        now = datetime.now(UTC)
+        planned = Intent(
+            intent_id="01M8A3RHEJWPC21J2R1Z43BRYV",
+            kind=JobKind.REMOVAL,
+            principal="local",
+            group=TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", GROUP),
+            ids=7,
+            stored_before=7,
+            state=IntentState.PLANNED,
+            created_at=now,
+            updated_at=now,
+        )
+        return replace(planned, **fields)
+
+    return make
+
+
+@pytest.fixture
+def incomplete(intent: Callable[..., Intent]) -> Snapshot:
+    """Make the snapshot of that removal, of which nothing is read yet."""
+    removal = intent()
+    return Snapshot(
+        snapshot_id=removal.intent_id,
+        purpose=Purpose.REMOVAL,
+        principal="local",
+        group=removal.group,
+        expected=7,
+        created_at=removal.created_at,
+        updated_at=removal.created_at,
+        expires_at=removal.created_at + timedelta(days=30),
+    )

@@ -99,3 +99,48 @@ async def test_a_replacement_killed_anywhere_is_finished_by_the_server_that_stan
         assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
         assert place.seen("remove-all-rsids").jobs == ("Completed",)
         await sibling.kill()
+
+
+RESTORING = [
+    "after open_intent 1",
+    "before mark_sending 1",
+    "after upload 1",
+    "before mark_started 1",
+    "after mark_finished 1",
+    "before page 1",
+    "after page 15",
+    "before note_proof 1",
+    "after note_proof 1",
+]
+
+
+async def restore_and_stay(host: "Host") -> None:
+    """Restore what was removed, see the proof, and keep the conversation up until the process ends."""
+    started = await host.call("restore_recontacts")
+    report = await host.call("get_upload_job", job_id=started["job_id"], wait_seconds=20)
+    assert (report["status"], report["proof"]["equal"]) == ("Completed", True)
+    while True:
+        await host.ask("ping", {})
+        await anyio.sleep(0.02)
+
+
+@pytest.mark.parametrize("moment", RESTORING)
+async def test_a_restore_killed_anywhere_is_finished_and_proved_by_the_server_that_stands_by(
+    moment: str, hosting: "Hosting", place: "Place"
+) -> None:
+    await place.store()
+    async with hosting() as remover:
+        removal = await remover.call("remove_all_recontacts")
+        await remover.call("get_removal_job", job_id=removal["job_id"], wait_seconds=20)
+        await remover.kill()
+    assert place.seen("remove-all-rsids").stored == frozenset()
+    async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
+        await sibling.call("get_recontact_overview")
+        await victim.death(partial(restore_and_stay, victim))
+        await place.settle(sibling)
+        job_id = place.intents()[-1]["job_id"]
+        report = await sibling.call("get_upload_job", job_id=job_id, wait_seconds=20)
+        assert report["proof"] == {**report["proof"], "equal": True, "missing": 0, "extra": 0}
+        assert place.seen("upload-rsids-by-file").stored == place.ids
+        assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
+        await sibling.kill()

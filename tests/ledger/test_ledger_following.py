@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 
 from recontact_tools.ledger import JobKey, Ledger, News
@@ -109,6 +110,23 @@ async def test_an_end_is_kept_for_good_and_followed_no_more(
     assert found is not None
     assert (found.job, found.has_ended, found.wanted_until) == (ENDED, True, None)
     assert await jobs.wanted(now=now) == ()
+
+
+async def test_of_two_processes_that_see_an_end_at_once_one_tells_it(
+    ledger: Ledger, path: Path, key: JobKey, now: datetime, until: datetime
+) -> None:
+    other, news = SqliteLedger.open(path), list[bool]()
+    await ledger.elsewhere.want(key, RUNNING, now=now, until=until, at_most=1)
+
+    async def see(by: Ledger) -> None:
+        news.append(await by.elsewhere.note(key, ENDED))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(see, ledger)
+        tasks.start_soon(see, other)
+    await other.aclose()
+
+    assert sorted(news) == [False, True]
 
 
 async def test_what_was_given_up_is_wanted_again_only_when_somebody_asks_anew(

@@ -7,11 +7,14 @@ import anyio
 import pytest
 from ears import Ears, subscribe, unsubscribe
 from mcp import Client, MCPError
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, EmptyResult, Request
 
+from recontact_mcp.boundary import RecontactServer
+from recontact_mcp.gate import Watchable, watchable
 from recontact_mcp.opening import Effects
 from recontact_service.operations import Operation
 from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.policy import Policy
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -73,7 +76,8 @@ async def test_whoever_watches_a_job_and_its_target_group_hears_of_its_end(
         async with ears.watching(client, job, OVERVIEW, RESPONDENTS):
             api.pass_time(hours=1)
             await ears.until(job, OVERVIEW, RESPONDENTS)
-            ended = await call(client, f"get_{kind}_job", job_id=started["job_id"])
+            # That the job runs may be news as well, if the follower's first look came after the subscription.
+            ended = await call(client, f"get_{kind}_job", job_id=started["job_id"], wait_seconds=45)
     assert (ended["status"], set(ears.heard)) == ("Completed", {job, OVERVIEW, RESPONDENTS})
 
 
@@ -200,6 +204,27 @@ async def test_a_modern_client_cannot_subscribe_in_the_old_way(connect: "Connect
         with pytest.raises(MCPError) as caught:
             await subscribe(client, OVERVIEW)
     assert caught.value.error.code == METHOD_NOT_FOUND
+
+
+async def test_a_subscription_without_a_uri_is_an_invalid_parameter(era: str, connect: "Connect") -> None:
+    odd = {"notifications": {"resourceSubscriptions": 5}} if era == "auto" else {}
+    method = "subscriptions/listen" if era == "auto" else "resources/subscribe"
+    async with connect(era) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.session.send_request(Request[dict[str, Any], str](method=method, params=odd), EmptyResult)
+    assert caught.value.error.code == INVALID_PARAMS
+
+
+async def test_a_resource_without_a_target_group_is_watched_as_it_is_read() -> None:
+    server = RecontactServer("with a resource of its own")
+
+    @server.resource("recontact://audit")
+    def audit() -> str:
+        return "nothing happened"
+
+    assert audit() == "nothing happened"
+    nobody = Policy(read_only=True, accounts=frozenset(), projects=None, target_groups=None)
+    assert await watchable(server, nobody, "recontact://audit") == Watchable("recontact://audit")
 
 
 async def test_a_data_directory_that_cannot_be_used_is_an_error_that_says_so(

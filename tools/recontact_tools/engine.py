@@ -94,7 +94,7 @@ class DurableEngine:
 
     async def _resume(self, *, older_than: timedelta = timedelta()) -> None:
         """Submit what nobody here has submitted yet; a young intent is still in the hands of its own process."""
-        unsettled = await unsettled_work(self._desk.ledger)
+        unsettled = await unsettled_work(self._desk.ledger, now=self._desk.clock.now())
         self._submitted &= {work.run_id for work in unsettled}
         for work in unsettled:
             young = self._desk.clock.now() - work.created_at < older_than

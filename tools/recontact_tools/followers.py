@@ -17,7 +17,7 @@ import anyio
 import anyio.abc
 
 from recontact_tools.elsewhere import Asked
-from recontact_tools.errors import ErrorCode, InvalidInput, RateLimited, RecontactError, Refused, Unreachable
+from recontact_tools.errors import ErrorCode, RateLimited, RecontactError, Unreachable
 from recontact_tools.ledger import ForeignJob, JobKey, LedgerFault
 from recontact_tools.looking import look_once, look_soon
 from recontact_tools.schedule import Rate, first_look, hindered_look, next_look
@@ -184,7 +184,7 @@ class Followers:
             seen = await look_once(self._runtime, key.group, key.kind, key.job_id, asked)
         except (RateLimited, Unreachable) as error:
             return Looks(looks.vain + 1, looks.misses, error.retry_after), None
-        except (Refused, InvalidInput):
+        except RecontactError:
             return Looks(looks.vain + 1, looks.misses + 1), None
         return Looks(), seen.look
 

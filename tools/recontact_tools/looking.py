@@ -108,9 +108,7 @@ async def _look(runtime: Runtime, intent: Intent, asked: Asked) -> Look:
 
 
 async def _stored(runtime: Runtime, intent: Intent) -> int | None:
-    """Count what is stored, if that can say anything about the job; None as well when it cannot be read soon."""
-    if intent.stored_before is None:
-        return None
+    """Count what is stored; None when that cannot be read soon."""
     with anyio.move_on_after(COUNT_SECONDS), suppress(Refused, Unreachable):
         return await runtime.gateway.get_overview(intent.group)
     return None

@@ -26,14 +26,14 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
     list_id = replacement.replacement_id
     try:
         opened = await _opened(runtime, replacement)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
-        raise
-    if opened.replacement_id != list_id:
-        await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
-    await submit(runtime, opened.replacement_id, partial(runtime.ledger.replacements.withdraw, opened.replacement_id))
-    return opened
+        withdraw = partial(runtime.ledger.replacements.withdraw, opened.replacement_id)
+        await submit(runtime, opened.replacement_id, withdraw)
+        return opened
+    finally:
+        running = await runtime.ledger.replacements.get(list_id)
+        if running is None or running.has_ended:  # nobody will need its list
+            with anyio.CancelScope(shield=True):
+                await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
 
 
 async def _opened(runtime: Runtime, replacement: Replacement) -> Replacement:

@@ -32,10 +32,9 @@ class Watched:
         return frozenset(self._watchers)
 
     def add(self, uris: Iterable[str]) -> None:
-        """Count one more watcher of each URI."""
+        """Count one more watcher of each URI; there is at least one."""
         self._watchers.update(uris)
-        if self._watchers:
-            self._some.set()
+        self._some.set()
 
     def remove(self, uris: Iterable[str]) -> None:
         """Count one watcher less of each URI."""

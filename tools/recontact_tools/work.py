@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from recontact_tools.ledger import Intent, Ledger, Replacement
+
+
+# ours: a list that could not be read by then is not read any more; `get_upload_job` compares it when asked.
+PROVED_WITHIN = timedelta(hours=1)
 
 
 class Workflow(StrEnum):
@@ -56,10 +61,11 @@ def work_on_replacement(replacement: Replacement) -> Work:
     return Work(replacement.replacement_id, Workflow.REPLACE, replacement.group.target_group_id, replacement.created_at)
 
 
-async def unsettled_work(ledger: Ledger) -> tuple[Work, ...]:
-    """Return all that was begun and has not ended, whoever began it."""
+async def unsettled_work(ledger: Ledger, *, now: datetime) -> tuple[Work, ...]:
+    """Return all that was begun and has not ended, whoever began it; a restore ends with its proof."""
+    unproved = [one for one in await ledger.unproved() if now - one.updated_at < PROVED_WITHIN]
     intents, replacements = await ledger.unsettled(), await ledger.replacements.unsettled()
-    return (*map(work_on_intent, intents), *map(work_on_replacement, replacements))
+    return (*map(work_on_intent, (*unproved, *intents)), *map(work_on_replacement, replacements))
 
 
 async def work_of(ledger: Ledger, work_id: str) -> Work:

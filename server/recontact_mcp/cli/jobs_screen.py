@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -15,7 +15,8 @@ from recontact_mcp.cli.history import Line, Measured
 from recontact_tools.errors import Detail
 from recontact_tools.models import TargetGroup
 
-BAR_WIDTH = 20
+# ours: so that a table of two lines each fits into 80 columns.
+BAR_WIDTH = 14
 # ours: whoever waits counts minutes from here on, not seconds.
 MINUTES_FROM = 120
 _STYLES = {"Completed": "green", "Done": "green", "Failed": "red", "Stuck": "red", "Unknown": "red"}
@@ -25,18 +26,15 @@ Counts = Mapping[TargetGroup, int]
 
 def table_of(lines: Sequence[Line], counts: Counts, *, bars: bool) -> Table:
     """Show lines; ids stand under each other in one column, whole, for an id that is cut cannot be copied."""
-    table = titled("What was started here", "Started", "Target group, job", "What")
-    table.add_column("IDs", justify="right")
-    table.add_column("Status")
-    table.add_column("Ends")
-    for column in table.columns[:3]:
+    table = titled("What was started here", "Started", "Target group, job", "What", "Status", "Ends")
+    for column in table.columns[1:3]:
         column.no_wrap = True
+    table.columns[3].overflow = "fold"
     for line in lines:
         table.add_row(
             moment(line.created_at),
             f"{line.group.target_group_id}\n[dim]{escape(line.job_id)}[/]",
-            line.kind,
-            "" if line.ids is None else f"{line.ids:,}",
+            line.kind if line.ids is None else f"{line.kind}\n[dim]{line.ids:,} IDs[/]",
             status_of(line),
             _progress(line, counts) if line.runs and bars else ends_of(line, counts),
         )
@@ -60,7 +58,7 @@ def ends_of(line: Line, counts: Counts) -> str:
     if line.ended_at is not None:
         return moment(line.ended_at)
     measured = measured_of(line, counts)
-    known = f"\n{measured.what} {measured.done:,}/{measured.total:,}" if measured else ""
+    known = f"\n{counted(measured)}" if measured else ""
     return f"{time_left(line)}{known}"
 
 
@@ -72,6 +70,11 @@ def time_left(line: Line) -> str:
     if high >= MINUTES_FROM:
         low, high, unit = low // 60, -(-high // 60), "min"
     return f"in {low} to {high} {unit}" if low < high else f"in {high} {unit}"
+
+
+def counted(measured: Measured) -> str:
+    """Write how far something is."""
+    return f"{measured.what}: {measured.done:,} of {measured.total:,}"
 
 
 def measured_of(line: Line, counts: Counts) -> Measured | None:
@@ -89,12 +92,18 @@ def _progress(line: Line, counts: Counts) -> RenderableType:
     measured = measured_of(line, counts)
     if measured is not None:
         bar = ProgressBar(total=max(1, measured.total), completed=measured.done, width=BAR_WIDTH)
-        return Group(bar, f"{measured.what} {measured.done:,}/{measured.total:,}")
+        return _over(bar, Text(counted(measured)))
     whole = line.elapsed + line.left.high
-    bar = ProgressBar(
-        total=max(1.0, whole), completed=min(line.elapsed, whole), width=BAR_WIDTH, complete_style="dim", style="dim"
-    )
-    return Group(bar, Text(f"estimate: {time_left(line)}", style="dim"))
+    bar = ProgressBar(total=max(1.0, whole), completed=line.elapsed, width=BAR_WIDTH, complete_style="bright_black")
+    return _over(bar, Text(f"estimate: {time_left(line)}", style="dim"))
+
+
+def _over(bar: ProgressBar, text: Text) -> Table:
+    """Put a bar above its words; it ends no line by itself."""
+    rows = Table.grid()
+    rows.add_row(bar)
+    rows.add_row(text)
+    return rows
 
 
 def told(line: Line, counts: Counts) -> str:

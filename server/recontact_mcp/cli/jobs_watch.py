@@ -35,6 +35,7 @@ class Watch:
     read: Callable[[Ledger], Awaitable[tuple[Line, ...]]]
     asks: bool
     as_json: bool
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     lines: tuple[Line, ...] = ()
     counts: dict[TargetGroup, int] = field(default_factory=dict[TargetGroup, int])
     _told: set[str] = field(default_factory=set[str])
@@ -58,7 +59,7 @@ class Watch:
     async def _each(self, ledger: Ledger, show: Callable[[], None]) -> None:
         show()
         while self._running():
-            await anyio.sleep(LOOK_SECONDS)
+            await self.sleep(LOOK_SECONDS)
             self.lines = await self.read(ledger)
             show()
 
@@ -92,7 +93,7 @@ class Watch:
                 for group in self._running():
                     with suppress(RecontactError):
                         await self._count(gateway, group)
-                await anyio.sleep(pause)
+                await self.sleep(pause)
 
     async def _count(self, gateway: Gateway, group: TargetGroup) -> None:
         self.counts[group] = await gateway.get_overview(group)

@@ -45,6 +45,7 @@ class Restoring:
     snapshot: Snapshot
     console: Console
     agree: Callable[[Mapping[str, Any]], Awaitable[None]]
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     interrupted: str = "Nothing was done."
 
     async def run(self) -> bool:
@@ -61,7 +62,7 @@ class Restoring:
             job = await self._call(client, "restore_recontacts", snapshot_id=self.snapshot.snapshot_id)
             self._tell_started(job)
             report = await self._followed(client, job)
-            return self._tell_proof(report)
+            return self.tell_proof(report)
 
     async def _call(self, client: Client, tool: str, **arguments: object) -> dict[str, Any]:
         group = self.snapshot.group
@@ -93,7 +94,7 @@ class Restoring:
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._look_again_and_again, look)
-                report = await self._ended(client, job["job_id"])
+                report = await self.ended(client, job["job_id"])
                 tasks.cancel_scope.cancel()
             with suppress(Refusal):
                 await look()
@@ -104,9 +105,9 @@ class Restoring:
         while True:
             with suppress(Refusal):  # a bar that stands still for a while
                 await look()
-            await anyio.sleep(pause)
+            await self.sleep(pause)
 
-    async def _ended(self, client: Client, job_id: str) -> dict[str, Any]:
+    async def ended(self, client: Client, job_id: str) -> dict[str, Any]:
         """Return the report of the job once it has ended and was proved, or cannot be."""
         vain = proving = 0
         while True:
@@ -116,13 +117,14 @@ class Restoring:
                 vain += 1
                 if refusal.code not in HINDERED or vain > VAIN_MOST:
                     raise
-                await anyio.sleep(ASK_SECONDS)
+                await self.sleep(ASK_SECONDS)
                 continue
             vain, proving = 0, proving + (report["status"] == "Completed")
             if report["proof"] or report["status"] == "Failed" or proving == PROOF_CALLS:
                 return report
 
-    def _tell_proof(self, report: Mapping[str, Any]) -> bool:
+    def tell_proof(self, report: Mapping[str, Any]) -> bool:
+        """Say what came of it, and return whether exactly the snapshot is stored."""
         proof, count = report["proof"], f"{self.snapshot.count:,}"
         if report["status"] == "Failed":
             self.console.print(f"The upload failed: {report['failure_reason']}", style="bold red", markup=False)

@@ -11,6 +11,7 @@ _AROUND = " \t\n\r\f\v\u00a0\u200b\u2060\ufeff\"'`\u2018\u2019\u201c\u201d"
 _HEX = "[0-9a-fA-F]"
 _SHAPE = f"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 _ID = re.compile(rf'(?:="+\s?)?(?i:urn:uuid:)?(?:({_SHAPE})|\{{\s?({_SHAPE})\s?\}})')
+_ID_CELL_MIN = 36  # source: cint-api 2.9, RSID and RID are 36 characters
 _ID_CELL_MAX = 60  # ours: an id with every decoration we accept has at most 52 characters
 _PIECE = re.compile(r"[^\s,;|]+")
 _NOT_ID_PIECES_MAX = 1_000  # ours: a line with so many foreign words before its first id is no list
@@ -25,6 +26,8 @@ _LONGEST_BARE = 64  # ours: no number or bare hex id is longer
 
 def id_in(cell: str) -> bytes | None:
     """Return the canonical lower-case id when the cell is one id, decorated or not."""
+    if len(cell) < _ID_CELL_MIN:
+        return None
     bare = cell.strip(_AROUND)
     if len(bare) > _ID_CELL_MAX:
         return None

@@ -102,6 +102,16 @@ def no_such_column() -> InvalidInput:
     )
 
 
+def unclosed_quote(line: int) -> InvalidInput:
+    """Refuse a table in which a cell does not end where cells do."""
+    refusal = not_a_list(
+        f"The cell that starts on line {line:,} is too long, or its quotation mark is never closed.",
+        next_step="Mend that line, or save only the column of identifiers, and try again.",
+    )
+    refusal.details["line"] = line
+    return refusal
+
+
 def nothing_is_an_id(tally: Tally, *, lines: int) -> InvalidInput:
     """Refuse a file in which nothing is an identifier: it never leaves this machine."""
     if not lines:

@@ -37,6 +37,13 @@ def distinct(ids: list[bytes]) -> tuple[bytes, int]:
     return b"\n".join((*once, b"")), len(once)
 
 
+def once_each(content: bytes) -> tuple[list[bytes], tuple[bytes, int]]:
+    """Split canonical lines into their ids; return them, and what is sent: the lines themselves if none is double."""
+    ids = content.split(b"\n")
+    ids.pop()
+    return ids, (content, len(ids)) if len(set(ids)) == len(ids) else distinct(ids)
+
+
 def checked(scan: Scan, *, ids_max: int) -> RespondentFile:
     """Take out duplicates, apply the limits and render what is sent.
 

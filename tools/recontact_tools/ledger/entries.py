@@ -138,12 +138,12 @@ def about_intent(
 
 
 def about_plan(plan: Plan, event: Event, at: datetime, **detail: Word) -> Entry:
-    """Return the entry for something that happened to the plan of a removal."""
+    """Return the entry for something that happened to the plan of a removal or a replacement."""
     return Entry(
         at=at,
         principal=plan.principal,
         event=event,
-        subject="removal",
+        subject=plan.purpose.value,
         account_id=plan.group.account_id,
         project_id=plan.group.project_id,
         target_group_id=plan.group.target_group_id,

@@ -242,6 +242,15 @@ def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof, now
         append(connection, about_intent(existing(connection, intent_id), event, now, detail=detail))
 
 
+def unproved(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+    """Read the finished restores of RSIDs without a proof, oldest first; an index holds no others."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE restores IS NOT NULL AND proof IS NULL AND id_type = 'RSID' AND state = 'finished' "
+        "ORDER BY position"
+    )
+    return tuple(intent_from(row) for row in rows)
+
+
 def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, ...]:
     """Read the parts of a replacement, oldest first."""
     rows = connection.execute(f"{_SELECT} WHERE parent_id = ? ORDER BY position", (parent_id,))

@@ -184,6 +184,10 @@ class Ledger(Protocol):
         """Return every active intent that is no part of a replacement, oldest first."""
         ...
 
+    async def unproved(self) -> tuple[Intent, ...]:
+        """Return every restore of RSIDs that has ended and was not compared with what is stored, oldest first."""
+        ...
+
     async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
         """Return the latest intents that are no part of a replacement, the latest first."""
         ...

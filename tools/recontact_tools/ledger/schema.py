@@ -7,6 +7,7 @@ UNDO = (
     "ALTER TABLE intents ADD COLUMN restores TEXT",
     "ALTER TABLE intents ADD COLUMN proof TEXT",
     "CREATE INDEX intents_by_parent ON intents (parent_id) WHERE parent_id IS NOT NULL",
+    "CREATE INDEX intents_unproved ON intents (position) WHERE restores IS NOT NULL AND proof IS NULL",
     "ALTER TABLE plans ADD COLUMN purpose TEXT NOT NULL DEFAULT 'removal'",
     "ALTER TABLE plans ADD COLUMN new_ids INTEGER",
     "ALTER TABLE plans ADD COLUMN fingerprint TEXT",

@@ -123,6 +123,10 @@ class SqliteLedger:
         """See `Ledger.unsettled`."""
         return await self._file.read_in_thread(intents.unsettled)
 
+    async def unproved(self) -> tuple[Intent, ...]:
+        """See `Ledger.unproved`."""
+        return await self._file.read_in_thread(intents.unproved)
+
     async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
         """See `Ledger.recent`."""
         return await self._file.read_in_thread(lambda connection: intents.recent(connection, target_group_id, limit))
