@@ -76,6 +76,7 @@ async def test_whoever_waits_for_a_removal_that_is_cancelled_is_told(
     await api.upload_elsewhere(identifiers(150))
     held = api.hold(LISTED)
     errors: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {}
     async with connect(era, effects=effects, answer=replying()) as client, anyio.create_task_group() as tasks:
 
         async def remove() -> None:
@@ -102,6 +103,7 @@ async def test_what_is_just_being_sent_may_have_arrived(
 ) -> None:
     held = api.hold(UPLOADS, method="POST")
     jobs: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {}
     async with connect(era, effects=effects) as client:
         async with anyio.create_task_group() as tasks:
 
