@@ -283,8 +283,12 @@ async def test_uploads_that_are_lost_for_a_day_end_with_what_a_person_can_do(set
     await agree(setting)
     setting.faults.script(UPLOAD, Fault(FaultKind.LOST_REQUEST), times=100_000)
     setting.desk.pace = 1.0
-    # Each attempt takes some three minutes; so long a day needs fewer of them.
-    setting.desk.clock = replace(setting.desk.clock, sleep=lambda seconds: setting.sleep(20 * seconds))
+
+    async def longer(seconds: float) -> None:
+        """Sleep longer: an attempt takes some three minutes, and a day of them would take the test seconds."""
+        await setting.sleep(20 * seconds)
+
+    setting.desk.clock = replace(setting.desk.clock, sleep=longer)
     begun = setting.moment
     assert await advance(setting.desk, "R") == "stuck"
     ended = await recorded(setting)
