@@ -1,4 +1,4 @@
-"""Write what the documentation repeats from the program: tools, settings, commands, errors, the demo's output.
+"""Write what the documentation repeats: tools, settings, commands, errors, the demo's output, what was measured.
 
 python docs/generate.py            write all of it; runs the demo once, for its output
 python docs/generate.py --check    fail if a table is stale; the demo's output differs from run to run
@@ -6,6 +6,7 @@ python docs/generate.py --check    fail if a table is stale; the demo's output d
 # ruff: noqa: INP001 - a script, not a package
 
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -26,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DEMO = ROOT / "docs" / "demo.md"
 ERRORS = ROOT / "docs" / "errors.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+# Written by `python3 run.py bench --record`.
+RECORDED = ROOT / "bench" / "recorded.json"
 # ours: the steps that tell most; docs/demo.md has them all.
 DEMO_STEPS = ("2", "3", "4", "7")
 
@@ -142,10 +146,28 @@ def errors() -> str:
     return table(("Code", "Cause", "Cure"), rows)
 
 
+def measured() -> str:
+    """Say when and where the recorded figures were measured."""
+    place = json.loads(RECORDED.read_text("utf-8"))["machine"]
+    return (
+        f"Measured on {place['measured_at'][:10]} with recontact-mcp {place['recontact_mcp']}, mcp {place['mcp']} and "
+        f"Python {place['python']} on {place['system']} with {place['processors']} processors; "
+        f"the load of other programs was {place['load']} when it began."
+    )
+
+
+def figures() -> str:
+    """List the recorded figures beside their goals."""
+    rows = json.loads(RECORDED.read_text("utf-8"))["rows"]
+    cells = [(row["what"], row["measured"], row["goal"], "yes" if row["met"] else "**no**") for row in rows]
+    return table(("What", "Measured", "Goal", "Met"), cells)
+
+
 # The pages with tables, and how each table is made.
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: {"tools": tools, "settings": settings, "commands": commands},
     ERRORS: {"errors": errors},
+    PERFORMANCE: {"measured": measured, "figures": figures},
 }
 
 
