@@ -49,7 +49,7 @@ WHILE_IT_RUNS = [
     pytest.param("after removal 1", COUNTED, id="between the POST and its answer"),
     pytest.param("before note_job 1", FINISHED, id="before Processing is noted"),
     pytest.param("after note_job 1", FINISHED, id="after Processing is noted"),
-    pytest.param("after poll 8", FINISHED, id="between two chunks of the job"),
+    pytest.param("after poll 5", FINISHED, id="between two chunks of the job"),
 ]
 
 
