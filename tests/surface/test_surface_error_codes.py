@@ -28,7 +28,7 @@ TESTS = {
     ErrorCode.PLAN_NOT_VALID: "consent: test_a_plan_that_expires_before_the_answer_removes_nothing",
     ErrorCode.PLAN_DRIFTED: "consent: test_a_count_that_changes_between_question_and_answer_removes_nothing",
     ErrorCode.SNAPSHOT_INCOMPLETE: "snapshots: "
-    "test_a_list_that_is_read_three_times_and_never_whole_is_no_snapshot_and_nothing_is_removed",
+    "test_a_list_that_is_not_what_the_api_counts_is_no_snapshot_and_nothing_is_removed",
     ErrorCode.SNAPSHOT_UNREADABLE: "snapshots: test_a_key_that_cannot_be_trusted_is_refused_before_anything_is_removed",
     ErrorCode.REPLACEMENT_FAILED: "replace: "
     "test_a_replacement_that_can_do_no_more_stops_and_says_how_to_put_the_old_list_back",

@@ -63,7 +63,9 @@ async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:
             stopped=False,
             explanation="This job is a part of a replacement: cancel the replacement, by its own job_id.",
         )
-    if await runtime.ledger.withdraw(intent.intent_id, cancelled().as_dict(), now=runtime.clock.now()):
+    now = runtime.clock.now()
+    if await runtime.ledger.withdraw(intent.intent_id, cancelled().as_dict(), now=now):
+        await runtime.ledger.snapshots.delete(intent.intent_id, now=now)  # nothing was removed that could come back
         return Cancelled(stopped=True, explanation=cancelled().message)
     current = await runtime.ledger.get(intent.intent_id) or intent
     return Cancelled(stopped=False, explanation=_too_late(current))
@@ -83,6 +85,7 @@ async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Can
     replacements, now = runtime.ledger.replacements, runtime.clock.now()
     error = cancelled().as_dict()
     if await replacements.withdraw(replacement.replacement_id, error, now=now):
+        await runtime.ledger.snapshots.delete(replacement.removal_id, now=now)
         return Cancelled(stopped=True, explanation="It was stopped before anything was removed; nothing was changed.")
     if await replacements.turn_back(replacement.replacement_id, turned_back(), now=now):
         return Cancelled(
