@@ -1,6 +1,6 @@
 """Write what the documentation repeats: tools, settings, commands, errors, the demo's output, what was measured.
 
-python docs/generate.py            write all of it; runs the demo once, for its output
+python docs/generate.py            write all of it; runs both stories of the demo, for their output
 python docs/generate.py --check    fail if a table is stale; the demo's output differs from run to run
 """
 # ruff: noqa: INP001 - a script, not a package
@@ -110,15 +110,15 @@ def commands() -> str:
     return table(("Command", "What it does"), rows)
 
 
-def demo() -> str:
-    """Run the demo without a terminal and answer what it shows, up to the advice with this machine's paths.
+def demo(story: str) -> str:
+    """Tell a story of the demo without a terminal; answer what it shows, up to the advice with this machine's paths.
 
     Raises:
         CalledProcessError: The demo found something that is not as it should be.
     """
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    run = subprocess.run(
-        [sys.executable, "-m", "recontact_mcp", "demo", "--yes"],
+    run = subprocess.run(  # noqa: S603 (the stories are ours)
+        [sys.executable, "-m", "recontact_mcp", "demo", "--story", story, "--yes"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=environment,
@@ -180,9 +180,9 @@ def main() -> int:
         return int(bool(stale))
     for page in TABLES:  # first: the demo takes a while and may fail
         page.write_text(fresh(page), "utf-8")
-    shown = demo()
+    shown, undo = demo("main"), demo("undo")
     README.write_text(replaced(README.read_text("utf-8"), {"demo": fenced(excerpt(shown))}), "utf-8")
-    DEMO.write_text(replaced(DEMO.read_text("utf-8"), {"demo": fenced(shown)}), "utf-8")
+    DEMO.write_text(replaced(DEMO.read_text("utf-8"), {"demo": fenced(shown), "demo-undo": fenced(undo)}), "utf-8")
     return 0
 
 

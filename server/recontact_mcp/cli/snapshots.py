@@ -86,7 +86,7 @@ def export(
     content = with_ledger(settings, partial(_content, settings=settings, snapshot=snapshot), otherwise=b"")
     path = file.expanduser()
     try:
-        _write(path, content)
+        write_new_file(path, content)
     except FileExistsError:
         stop("The file exists already; nothing was written.", cure="Name one that does not exist.")
     except OSError:
@@ -125,7 +125,7 @@ async def _content(ledger: "Ledger", *, settings: "Settings", snapshot: "Snapsho
     return lines_of(await ids_of(ledger, seal_of(settings), snapshot.snapshot_id))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_new_file(path: Path, content: bytes) -> None:
     """Write a new file that is nobody else's, whole or not at all.
 
     Raises:
