@@ -52,6 +52,12 @@ def test_an_export_is_a_file_of_its_own_that_only_its_owner_reads(
     assert not any(one in result.stdout for one in removed)
 
 
+def test_an_export_is_in_the_audit_trail(run: Run, removed: tuple[str, ...], tmp_path: Path) -> None:
+    run("snapshots", "export", snapshot_id(run), str(tmp_path / "back.csv"))
+    newest = json.loads(run("audit", "--json", "--last", "1").stdout)
+    assert (newest["event"], newest["detail"]) == ("snapshot_exported", {"ids": len(removed)})
+
+
 def test_an_export_never_overwrites(run: Run, removed: tuple[str, ...], tmp_path: Path) -> None:
     del removed
     file = tmp_path / "back.csv"
