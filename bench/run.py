@@ -1,14 +1,16 @@
 """Measure what the project promises about speed and memory, print a table, write bench/results.json.
 
 python -m bench.run             all of it, in about three minutes; exits with 1 where a goal is missed
-python -m bench.run --record    also put the table into docs/performance.md
-from bench import following, gateway, preflight, server, service, startup, undo, uploads
+python -m bench.run --record    also keep the results as bench/recorded.json, and make docs/performance.md of them
+python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, undo, service, gateway, server,
+                                startup, following
 """
 
 import json
 import logging
+import os
 import platform
-import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,13 +23,11 @@ import anyio
 from bench import following, gateway, preflight, server, service, startup, undo, uploads
 from bench.figures import Figure
 from bench.preflight import WIDE
+from docs.generate import PERFORMANCE, RECORDED, fresh
 from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).with_name("results.json")
-PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
-FIGURES = re.compile(r"(?<=<!-- generated:figures -->\n).*?(?=<!-- end:figures -->)", re.DOTALL)
-HEAD = ("What", "Measured", "Goal", "Met")
 # source: the issue "Spine", speed and memory: 7 times as fast on a clean file, 3 times on any other
 PREFLIGHT_GOALS = {"clean lines": 7, WIDE: 1}  # ours: the wide one has four times the bytes of its ids
 PREFLIGHT_GOAL = 3
@@ -73,26 +73,11 @@ def measure(parts: Sequence[str], console: Console) -> list[Figure]:
 
 
 def shown(figures: Sequence[Figure]) -> Table:
-    table = Table(*HEAD)
+    table = Table("What", "Measured", "Goal", "Met")
     for figure in figures:
         row = figure.row()
         table.add_row(row["what"], row["measured"], row["goal"], "ok" if figure.met else "[bold red]over[/]")
     return table
-
-
-def table_of(figures: Sequence[Figure]) -> str:
-    """Write the Markdown table that `make docs` makes of the results."""
-    cells = [HEAD, tuple("---" for _ in HEAD)]
-    for figure in figures:
-        row = figure.row()
-        cells.append((row["what"], row["measured"], row["goal"], "yes" if row["met"] else "**no**"))
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
-def record(figures: Sequence[Figure]) -> None:
-    """Put the table between the markers of docs/performance.md."""
-    page = PERFORMANCE.read_text("utf-8")
-    PERFORMANCE.write_text(FIGURES.sub(f"\n{table_of(figures)}\n\n", page), "utf-8")
 
 
 def machine() -> dict[str, str]:
@@ -101,6 +86,8 @@ def machine() -> dict[str, str]:
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
+        "processors": str(os.cpu_count()),
+        "load": f"{os.getloadavg()[0]:.1f}",
         "recontact_mcp": version("recontact-mcp"),
         "mcp": version("mcp"),
     }
@@ -108,18 +95,20 @@ def machine() -> dict[str, str]:
 
 def main(words: Sequence[str]) -> int:
     parts = [word for word in words if word != "--record"]
-    if not set(parts) <= PARTS.keys():
+    if not set(parts) <= PARTS.keys() or (parts and parts != [*words]):
         sys.stderr.write(f"{__doc__}\n")
         return 2
     logging.disable(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 140)
+    place = machine()  # as it is before we load it ourselves
     figures = measure(parts or [*PARTS], console)
     console.print(shown(figures))
     if not parts:
-        results = {"machine": machine(), "rows": [figure.row() for figure in figures]}
+        results = {"machine": place, "rows": [figure.row() for figure in figures]}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     if "--record" in words:
-        record(figures)
+        shutil.copyfile(RESULTS, RECORDED)
+        PERFORMANCE.write_text(fresh(PERFORMANCE), "utf-8")
     return 0 if all(figure.met for figure in figures) else 1
 
 

@@ -1,11 +1,12 @@
-"""Write what the documentation repeats from the program: tools, settings, commands, errors, the demo's output.
+"""Write what the documentation repeats: tools, settings, commands, errors, the demo's output, what was measured.
 
-python docs/generate.py            write all of it; runs the demo once, for its output
+python docs/generate.py            write all of it; runs both stories of the demo, for their output
 python docs/generate.py --check    fail if a table is stale; the demo's output differs from run to run
 """
 # ruff: noqa: INP001 - a script, not a package
 
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -26,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DEMO = ROOT / "docs" / "demo.md"
 ERRORS = ROOT / "docs" / "errors.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+# Written by `python3 run.py bench --record`.
+RECORDED = ROOT / "bench" / "recorded.json"
 # ours: the steps that tell most; docs/demo.md has them all.
 DEMO_STEPS = ("2", "3", "4", "7")
 
@@ -106,15 +110,15 @@ def commands() -> str:
     return table(("Command", "What it does"), rows)
 
 
-def demo() -> str:
-    """Run the demo without a terminal and answer what it shows, up to the advice with this machine's paths.
+def demo(story: str) -> str:
+    """Tell a story of the demo without a terminal; answer what it shows, up to the advice with this machine's paths.
 
     Raises:
         CalledProcessError: The demo found something that is not as it should be.
     """
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    run = subprocess.run(
-        [sys.executable, "-m", "recontact_mcp", "demo", "--yes"],
+    run = subprocess.run(  # noqa: S603 (the stories are ours)
+        [sys.executable, "-m", "recontact_mcp", "demo", "--story", story, "--yes"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=environment,
@@ -142,10 +146,28 @@ def errors() -> str:
     return table(("Code", "Cause", "Cure"), rows)
 
 
+def measured() -> str:
+    """Say when and where the recorded figures were measured."""
+    place = json.loads(RECORDED.read_text("utf-8"))["machine"]
+    return (
+        f"Measured on {place['measured_at'][:10]} with recontact-mcp {place['recontact_mcp']}, mcp {place['mcp']} and "
+        f"Python {place['python']} on {place['system']} with {place['processors']} processors; "
+        f"the load of other programs was {place['load']} when it began."
+    )
+
+
+def figures() -> str:
+    """List the recorded figures beside their goals."""
+    rows = json.loads(RECORDED.read_text("utf-8"))["rows"]
+    cells = [(row["what"], row["measured"], row["goal"], "yes" if row["met"] else "**no**") for row in rows]
+    return table(("What", "Measured", "Goal", "Met"), cells)
+
+
 # The pages with tables, and how each table is made.
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: {"tools": tools, "settings": settings, "commands": commands},
     ERRORS: {"errors": errors},
+    PERFORMANCE: {"measured": measured, "figures": figures},
 }
 
 
@@ -158,9 +180,9 @@ def main() -> int:
         return int(bool(stale))
     for page in TABLES:  # first: the demo takes a while and may fail
         page.write_text(fresh(page), "utf-8")
-    shown = demo()
+    shown, undo = demo("main"), demo("undo")
     README.write_text(replaced(README.read_text("utf-8"), {"demo": fenced(excerpt(shown))}), "utf-8")
-    DEMO.write_text(replaced(DEMO.read_text("utf-8"), {"demo": fenced(shown)}), "utf-8")
+    DEMO.write_text(replaced(DEMO.read_text("utf-8"), {"demo": fenced(shown), "demo-undo": fenced(undo)}), "utf-8")
     return 0
 
 

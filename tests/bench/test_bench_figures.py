@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from bench.figures import Figure
-from bench.run import FIGURES, HEAD, PARTS, PERFORMANCE, main, table_of
+from bench.run import PARTS, main
 from bench.timing import Pair, side_by_side
 
 
@@ -28,23 +28,11 @@ def test_a_row_says_what_was_measured_against_which_goal() -> None:
     assert (row["what"], row["measured"], row["goal"]) == ("Page", "1.02x (12 us against 11 us)", "at most 1.3x")
 
 
-def test_the_table_of_the_documentation_has_a_line_for_each_figure() -> None:
-    table = table_of([Figure("One", 1.0, "x", 2.0), Figure("Two", 3.0, "MB", 2.0)])
-
-    assert table.splitlines() == [
-        f"| {' | '.join(HEAD)} |",
-        "| --- | --- | --- | --- |",
-        "| One | 1.00x | at most 2x | yes |",
-        "| Two | 3.00 MB | at most 2 MB | **no** |",
-    ]
-
-
-def test_the_documentation_has_one_place_for_the_table() -> None:
-    assert len(FIGURES.findall(PERFORMANCE.read_text("utf-8"))) == 1
-
-
-def test_an_unknown_part_is_refused_with_the_list_of_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["everything"])
+@pytest.mark.parametrize("words", [["everything"], ["preflight", "--record"]], ids=["no part", "a part recorded"])
+def test_what_cannot_be_measured_or_recorded_is_refused_with_the_list_of_parts(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    code = main(words)
 
     assert code == 2
     assert set(PARTS) <= set(re.findall(r"\w+", capsys.readouterr().err))

@@ -183,7 +183,8 @@ async def test_a_restore_runs_until_it_is_proved(
         await history(ledger, target_group_id=None, last=1, now=NOW + waited, pace=1.0)
         for waited in (timedelta(seconds=1), timedelta(hours=1))
     ]
-    await ledger.note_proof("U", Proof(stored=7 + extra, expected=7, missing=0, extra=extra, set_hash="h"), now=NOW)
+    proof = Proof(stored=7 + extra, expected=7, missing=0, extra=extra, set_hash="h")
+    await ledger.note_proof("U", proof, now=NOW)
     read.append(await history(ledger, target_group_id=None, last=1, now=NOW, pace=1.0))
     await ledger.aclose()
     assert [(line.kind, line.status, line.runs) for (line,) in read] == [

@@ -18,6 +18,7 @@ from rich.console import Console
 from typer.testing import Result
 
 from recontact_mcp.app import build_server
+from recontact_mcp.cli.restore import show_preview
 from recontact_mcp.cli.restoring import VAIN_MOST, Refusal, Restoring
 from recontact_mcp.settings import Settings
 from recontact_tools.ledger import Ledger, Snapshot
@@ -184,6 +185,14 @@ def test_a_snapshot_that_is_not_complete_is_not_restored(
 
     on_ledger(begin)
     assert run("restore", incomplete.snapshot_id, "--yes").exit_code == 1
+
+
+def test_what_was_not_compared_is_called_so(incomplete: Snapshot, capsys: pytest.CaptureFixture[str]) -> None:
+    preview = {"stored_now": 9, "already_stored": None, "new": None, "not_compared_because": "Too many pages."}
+    show_preview(incomplete, preview)
+    said = capsys.readouterr().out
+    assert said.count("not compared") == 3
+    assert "Too many pages." in said
 
 
 class Scripted:

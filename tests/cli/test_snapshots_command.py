@@ -1,6 +1,7 @@
 """`recontact-mcp snapshots`: what is kept, without showing an identifier unless it is exported."""
 
 import json
+import resource
 import stat
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from recontact_mcp.cli.snapshots import write_new_file
 from recontact_tools.ledger import Intent, Ledger, Snapshot
 
 Run = Callable[..., Result]
@@ -50,6 +52,12 @@ def test_an_export_is_a_file_of_its_own_that_only_its_owner_reads(
     assert not any(one in result.stdout for one in removed)
 
 
+def test_an_export_is_in_the_audit_trail(run: Run, removed: tuple[str, ...], tmp_path: Path) -> None:
+    run("snapshots", "export", snapshot_id(run), str(tmp_path / "back.csv"))
+    newest = json.loads(run("audit", "--json", "--last", "1").stdout)
+    assert (newest["event"], newest["detail"]) == ("snapshot_exported", {"ids": len(removed)})
+
+
 def test_an_export_never_overwrites(run: Run, removed: tuple[str, ...], tmp_path: Path) -> None:
     del removed
     file = tmp_path / "back.csv"
@@ -65,6 +73,17 @@ def test_an_export_into_a_directory_that_is_not_there_is_said_so(run: Run, remov
     result = run("snapshots", "export", snapshot_id(run), "/nowhere/back.csv")
     assert result.exit_code == 1
     assert "cannot be written" in result.stderr
+
+
+def test_of_an_export_that_does_not_fit_nothing_is_left(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_new_file(tmp_path / "back.csv", b"longer than that")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "back.csv").exists()
 
 
 @pytest.mark.parametrize("words", [("export", "X", "a.csv"), ("delete", "X", "--yes")], ids=["export", "delete"])

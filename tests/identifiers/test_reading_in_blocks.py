@@ -79,6 +79,29 @@ def test_a_table_reads_the_same_in_blocks_as_record_by_record(sheet: Sheet, bloc
     assert read(block) == read(RECORD_BY_RECORD)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param('","{id}","a"', id="a line's first quote could be one of those around a comma"),
+        pytest.param('"{id}","a","', id="a line's last quote could be one of those around a comma"),
+        pytest.param('"{id}","","a"', id="an empty cell"),
+        pytest.param('"{id}","a,b"', id="a comma in a cell"),
+        pytest.param('"{id}"x,"a"', id="something after a quote"),
+        pytest.param('"{id}","a""b"', id="a quote in a cell"),
+        pytest.param('"{id}"', id="one cell"),
+        pytest.param('a"b,{id}', id="a quote in a cell that is not quoted"),
+    ],
+)
+def test_quotes_in_strange_places_mean_what_they_mean_to_the_csv_module(row: str) -> None:
+    rows = [row.format(id=UUID(int=number)) for number in range(4)]
+    text = "".join(f"{line}\n" for line in ['"RSID","x"', *rows, f'"{UUID(int=9)}","y"']).encode()
+
+    def read(size: int) -> object:
+        return outcome(lambda: read_table(text, column=None, id_type=IdType.RSID, block=size))
+
+    assert read(1_000) == read(100) == read(RECORD_BY_RECORD)
+
+
 def line_by_line(lines: list[str], *, first: int) -> tuple[list[bytes], list[int], Tally]:
     """Read a list in the obvious way: each line on its own; *first* is the number of the first."""
     ids: list[bytes] = []

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -106,6 +107,26 @@ def test_the_tables_of_the_readme_are_those_of_the_program() -> None:
     )
 
     assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_a_page_that_does_not_say_what_was_measured_is_stale(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    recorded = json.loads((ROOT / "bench" / "recorded.json").read_text("utf-8"))
+    recorded["rows"][0]["measured"] = "another figure"
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "recorded.json").write_text(json.dumps(recorded), "utf-8")
+    command = [sys.executable, "docs/generate.py", "--check"]
+    check = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+
+    assert check.returncode == 1
+    assert check.stderr.splitlines() == ["docs/performance.md is stale: run `python3 run.py docs` (or `make docs`)"]
+
+
+def test_the_page_of_figures_says_when_and_where_they_were_measured() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+
+    assert re.search(r"Measured on 20\d\d-\d\d-\d\d with recontact-mcp .* Python 3.* processors", page, re.DOTALL)
 
 
 def test_the_readme_shows_a_demo_that_went_to_its_end() -> None:

@@ -2,11 +2,12 @@
 
 from recontact_tools.handles import iso
 from recontact_tools.injected import Progress
+from recontact_tools.kept_results import ReplacementReport
 from recontact_tools.ledger import Intent, Replacement, Stage
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.policy import check_read
 from recontact_tools.rates import rate_of
-from recontact_tools.results import EtaSeconds, ReplacementReport, UploadJobReport
+from recontact_tools.results import EtaSeconds, UploadJobReport
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import Eta, eta, next_waiting_look, poll_after, remaining
 from recontact_tools.snapshot_reports import proof_report

@@ -1,8 +1,8 @@
 """What callers are told of snapshots and proofs: numbers and hashes, never an id."""
 
+from recontact_tools.kept_results import ProofReport, SnapshotReport
 from recontact_tools.ledger import Intent, Proof, Snapshot
 from recontact_tools.models import IdType
-from recontact_tools.results import ProofReport, SnapshotReport
 from recontact_tools.runtime import Runtime
 from recontact_tools.uris import snapshot_uri
 

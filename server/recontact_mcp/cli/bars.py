@@ -21,7 +21,7 @@ def counting_bar(console: Console, label: str, total: int, *, indent: int = 0) -
         return
     columns = (
         TextColumn(f"{begin}{{task.description}}"),
-        BarColumn(bar_width=BAR_WIDTH, complete_style="green"),
+        BarColumn(bar_width=BAR_WIDTH, complete_style="green", finished_style="green"),
         TextColumn("{task.completed:,}/{task.total:,}"),
         TimeElapsedColumn(),
     )

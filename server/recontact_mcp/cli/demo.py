@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -53,10 +53,7 @@ def demo(
         file = write_messy_file(place.uploads / "wave-1 respondents.csv", ids, random=Random())  # noqa: S311 (not a secret)
         _introduce(console, plot.introduction, file)
         screen = Screen(console, time.perf_counter)
-        surprises = _surprises(story, place, file, screen, typing, era)
-        if surprises:
-            stop(f"The demo stopped: {surprises[0]}", cure=place.log_tail())
-        _close(screen, plot.results(file))
+        _conclude(place, screen, plot.results(file), _surprises(story, place, file, screen, typing, era))
 
 
 def _surprises(
@@ -69,6 +66,17 @@ def _surprises(
     except* Surprise as group:
         surprises += map(str, leaves(group))
     return surprises
+
+
+def _conclude(place: Workshop, screen: Screen, results: Mapping[str, str], surprises: Sequence[str]) -> None:
+    """Close the story, or end the command with what went wrong.
+
+    Raises:
+        typer.Exit: With code 1, if a step did not go as it must.
+    """
+    if surprises:
+        stop(f"The demo stopped: {surprises[0]}", cure=place.log_tail())
+    _close(screen, results)
 
 
 def _somebody_is_there(console: Console) -> bool:

@@ -10,7 +10,7 @@ import anyio
 from mcp import MCPError
 from mcp_types import TextResourceContents
 
-from recontact_mcp.cli.demo_client import Session, Surprise, expect
+from recontact_mcp.cli.demo_client import Session, expect
 from recontact_mcp.cli.demo_file import MessyFile
 from recontact_mcp.cli.demo_screen import Screen
 from recontact_mcp.cli.demo_steps import LOOK_SECONDS, WAIT_SECONDS, Typing, followed, removal, stored
@@ -139,12 +139,13 @@ class Undo:
             return job
 
     async def _wait_in_vain(self, job: dict[str, Any], tell: Callable[[], None]) -> None:
+        broken = False
         try:
             await self.first.call("get_upload_job", job_id=job["job_id"], wait_seconds=WAIT_SECONDS)
         except MCPError:
-            tell()
-        else:
-            raise Surprise("The restore ended before the server was killed.")
+            broken = True
+        expect(broken, "The restore ended before the server was killed.")
+        tell()
 
     async def _some_stored(self) -> int:
         """Return the count once it shows that the restore is in its middle."""
@@ -160,9 +161,9 @@ class Undo:
         with self.screen.step("The second server takes over"):
             self.screen.call("get_upload_job", f"wait_seconds={WAIT_SECONDS}, from process {self.second.process_id}")
             with self.screen.bar("stored", self.file.ids) as show:
-                report = await followed(self.second, "get_upload_job", job, show)
-            if report["proof"] is None:
-                report = await self.second.call("get_upload_job", job_id=job["job_id"], wait_seconds=WAIT_SECONDS)
+                await followed(self.second, "get_upload_job", job, show)
+            # Once more: the proof is made when the job has ended, and this waits for it.
+            report = await self.second.call("get_upload_job", job_id=job["job_id"], wait_seconds=WAIT_SECONDS)
             self.screen.good(f"{report['status']}; {report['next_step']}")
             return report
 

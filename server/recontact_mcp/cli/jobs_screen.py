@@ -13,7 +13,8 @@ from rich.text import Text
 from recontact_mcp.cli.console import titled
 from recontact_mcp.cli.history import Line, Measured
 from recontact_tools.errors import Detail
-from recontact_tools.models import TargetGroup
+from recontact_tools.models import JobKind, TargetGroup
+from recontact_tools.progress import moved
 
 # ours: so that a table of two lines each fits into 80 columns.
 BAR_WIDTH = 14
@@ -79,12 +80,11 @@ def counted(measured: Measured) -> str:
 
 def measured_of(line: Line, counts: Counts) -> Measured | None:
     """Return how far a line is by what is counted: its snapshot, or the stored IDs where their number has moved."""
-    count, before = counts.get(line.group), line.counted_from
-    if line.measured is not None or count is None or before is None or not line.ids:
+    kind = JobKind.REMOVAL if line.kind == "removal" else JobKind.UPLOAD
+    seen = moved(kind, ids=line.ids, before=line.counted_from, stored=counts.get(line.group))
+    if line.measured is not None or seen is None:
         return line.measured
-    moved = before - count if line.kind == "removal" else count - before
-    what = "removed" if line.kind == "removal" else "stored"
-    return Measured(what, min(moved, line.ids), line.ids) if moved > 0 else None
+    return Measured("removed" if line.kind == "removal" else "stored", seen.done, seen.total)
 
 
 def _progress(line: Line, counts: Counts) -> RenderableType:

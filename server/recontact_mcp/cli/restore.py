@@ -14,8 +14,8 @@ from recontact_mcp.cli.jobs import INTERRUPTED, named_group
 from recontact_mcp.cli.records import kept_snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Mapping, Sequence
+    from typing import Any, NoReturn
 
     from recontact_mcp.settings import Settings
     from recontact_tools.ledger import Snapshot
@@ -56,6 +56,17 @@ def restore(
     except* KeyboardInterrupt:
         trouble.append(typer.Exit(INTERRUPTED))
         complain(restoring.interrupted)
+    _end(trouble, proved=proved)
+
+
+def _end(trouble: "Sequence[BaseException]", *, proved: bool) -> "NoReturn":
+    """End the command with what came of it.
+
+    Raises:
+        typer.Exit: Always.
+    """
+    from recontact_mcp.cli.restoring import Refusal
+
     for error in trouble:
         if isinstance(error, Refusal):
             stop(str(error), cure=error.cure)
@@ -87,6 +98,12 @@ async def _agree(snapshot: "Snapshot", preview: "Mapping[str, Any]", *, yes: boo
     Raises:
         typer.Exit: The person does not want it.
     """
+    show_preview(snapshot, preview)
+    await agreed_or_stop(f"Upload the {snapshot.count:,} IDs of the snapshot?", yes=yes)
+
+
+def show_preview(snapshot: "Snapshot", preview: "Mapping[str, Any]") -> None:
+    """Show what a restore would do, and why something of it is not known."""
     from recontact_mcp.cli.jobs_screen import moment
 
     known, new = preview["already_stored"], preview["new"]
@@ -104,4 +121,3 @@ async def _agree(snapshot: "Snapshot", preview: "Mapping[str, Any]", *, yes: boo
     console.print(table)
     if preview["not_compared_because"]:
         console.print(preview["not_compared_because"], markup=False)
-    await agreed_or_stop(f"Upload the {snapshot.count:,} IDs of the snapshot?", yes=yes)

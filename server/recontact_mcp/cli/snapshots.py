@@ -6,6 +6,7 @@
 import json
 import os
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -86,7 +87,7 @@ def export(
     content = with_ledger(settings, partial(_content, settings=settings, snapshot=snapshot), otherwise=b"")
     path = file.expanduser()
     try:
-        _write(path, content)
+        write_new_file(path, content)
     except FileExistsError:
         stop("The file exists already; nothing was written.", cure="Name one that does not exist.")
     except OSError:
@@ -110,8 +111,10 @@ async def _delete(ledger: "Ledger", *, snapshot: "Snapshot") -> bool:
     """Delete a snapshot, unless its removal, a replacement, or a restore and its proof still need it."""
     from recontact_tools.proving import FROM_SNAPSHOT
 
-    needed = {one.removal_id for one in await ledger.replacements.unsettled()}
-    for intent in await ledger.unsettled():
+    needed: set[str] = set()
+    for running in await ledger.replacements.unsettled():
+        needed |= {part.intent_id for part in await ledger.replacements.parts(running.replacement_id)}
+    for intent in (*await ledger.unsettled(), *await ledger.unproved()):
         needed |= {intent.intent_id, (intent.restores or "").removeprefix(FROM_SNAPSHOT)}
     if snapshot.snapshot_id in needed:
         return False
@@ -120,12 +123,23 @@ async def _delete(ledger: "Ledger", *, snapshot: "Snapshot") -> bool:
 
 async def _content(ledger: "Ledger", *, settings: "Settings", snapshot: "Snapshot") -> bytes:
     from recontact_mcp.opening import seal_of
+    from recontact_tools.ledger.entries import Event, about
     from recontact_tools.sealed_lists import ids_of, lines_of
 
-    return lines_of(await ids_of(ledger, seal_of(settings), snapshot.snapshot_id))
+    ids = await ids_of(ledger, seal_of(settings), snapshot.snapshot_id)
+    exported = about(
+        snapshot.group,
+        Event.SNAPSHOT_EXPORTED,
+        "snapshot",
+        at=datetime.now(UTC),
+        principal=snapshot.principal,
+        ids=len(ids),
+    )
+    await ledger.audit.record(replace(exported, intent_id=snapshot.snapshot_id))
+    return lines_of(ids)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_new_file(path: Path, content: bytes) -> None:
     """Write a new file that is nobody else's, whole or not at all.
 
     Raises:

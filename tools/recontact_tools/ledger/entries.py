@@ -48,6 +48,7 @@ class Event(StrEnum):
     SNAPSHOT_COMPLETED = "snapshot_completed"
     SNAPSHOT_FAILED = "snapshot_failed"
     SNAPSHOT_DELETED = "snapshot_deleted"
+    SNAPSHOT_EXPORTED = "snapshot_exported"
     RESTORE_BEGUN = "restore_begun"
     RESTORE_PROVED = "restore_proved"
     RESTORE_DIFFERED = "restore_differed"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from recontact_tools.ledger import intents
+from recontact_tools.ledger import intent_reads, intents
 from recontact_tools.ledger.faults import IntentIdTaken, KeyTaken
 from recontact_tools.ledger.records import Intent
 from recontact_tools.ledger.rows import INTENT_COLUMNS, group_values, intent_from
@@ -91,7 +91,7 @@ def open_once(connection: sqlite3.Connection, intent: Intent, payload: bytes | N
 
     Runs under the write lock, so that of two calls at once the second sees the first.
     """
-    written = intents.one(connection, intent.intent_id)
+    written = intent_reads.one(connection, intent.intent_id)
     if written is not None:
         return _same(written, intent)
     earlier = standing(connection, intent)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger import intents
+from recontact_tools.ledger import intent_reads, intents
 from recontact_tools.ledger.audit import append
 from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.faults import ActiveIntent, ActiveReplacement, ReplacementKeyTaken
@@ -102,7 +102,7 @@ def _tell(connection: sqlite3.Connection, replacement_id: str, event: Event, at:
 
 def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
     """End a replacement whose removal is not written yet, or only planned, and that removal with it."""
-    for part in intents.of_parent(connection, replacement_id):
+    for part in intent_reads.of_parent(connection, replacement_id):
         if not intents.withdraw(connection, part.intent_id, error, now):
             return False
     return moved(connection, replacement_id, Stage.REMOVING, Stage.REFUSED, now, error)
@@ -110,7 +110,7 @@ def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[st
 
 def turn_back(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
     """Restore instead of uploading, unless a part is active."""
-    if any(part.state in ACTIVE_STATES for part in intents.of_parent(connection, replacement_id)):
+    if any(part.state in ACTIVE_STATES for part in intent_reads.of_parent(connection, replacement_id)):
         return False
     return moved(connection, replacement_id, Stage.UPLOADING, Stage.RESTORING, now, error)
 
@@ -159,7 +159,7 @@ def open_once(connection: sqlite3.Connection, replacement: Replacement) -> Repla
     earlier = one(connection, replacement.replacement_id) or standing(connection, replacement)
     if earlier is not None:
         return earlier
-    running = intents.active(connection, replacement.group)
+    running = intent_reads.active(connection, replacement.group)
     if running is not None:
         raise ActiveIntent(running)
     other = active(connection, replacement.group)

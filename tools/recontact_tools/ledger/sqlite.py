@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from recontact_tools.errors import Detail, ErrorCode
-from recontact_tools.ledger import intents, known, plans, repeats
+from recontact_tools.ledger import intent_reads, intents, known, plans, repeats
 from recontact_tools.ledger.audit import SqliteAudit
 from recontact_tools.ledger.elsewhere import SqliteElsewhere
 from recontact_tools.ledger.entries import Evidence
@@ -57,7 +57,7 @@ class SqliteLedger:
 
     async def payload(self, intent_id: str) -> bytes:
         """See `Ledger.payload`."""
-        return await self._file.read_in_thread(lambda connection: intents.payload(connection, intent_id))
+        return await self._file.read_in_thread(lambda connection: intent_reads.payload(connection, intent_id))
 
     async def mark_sending(self, intent_id: str, *, now: datetime) -> bool:
         """See `Ledger.mark_sending`."""
@@ -77,7 +77,7 @@ class SqliteLedger:
 
     async def note_job(self, intent_id: str, job: Job, *, now: datetime) -> bool:
         """See `Ledger.note_job`."""
-        seen = self._file.read(lambda connection: intents.existing(connection, intent_id))
+        seen = self._file.read(lambda connection: intent_reads.existing(connection, intent_id))
         if not intents.is_news(seen, job):
             return False  # most looks show nothing new, and cost no write
         return await self._file.write(lambda connection: intents.note(connection, intent_id, job, now))
@@ -109,27 +109,29 @@ class SqliteLedger:
 
     async def get(self, intent_id: str) -> Intent | None:
         """See `Ledger.get`."""
-        return self._file.read(lambda connection: intents.one(connection, intent_id))
+        return self._file.read(lambda connection: intent_reads.one(connection, intent_id))
 
     async def find_job(self, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
         """See `Ledger.find_job`."""
-        return self._file.read(lambda connection: intents.by_job(connection, kind, job_id, group))
+        return self._file.read(lambda connection: intent_reads.by_job(connection, kind, job_id, group))
 
     async def active(self, group: TargetGroup) -> Intent | None:
         """See `Ledger.active`."""
-        return self._file.read(lambda connection: intents.active(connection, group))
+        return self._file.read(lambda connection: intent_reads.active(connection, group))
 
     async def unsettled(self) -> tuple[Intent, ...]:
         """See `Ledger.unsettled`."""
-        return await self._file.read_in_thread(intents.unsettled)
+        return await self._file.read_in_thread(intent_reads.unsettled)
 
     async def unproved(self) -> tuple[Intent, ...]:
         """See `Ledger.unproved`."""
-        return await self._file.read_in_thread(intents.unproved)
+        return await self._file.read_in_thread(intent_reads.unproved)
 
     async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
         """See `Ledger.recent`."""
-        return await self._file.read_in_thread(lambda connection: intents.recent(connection, target_group_id, limit))
+        return await self._file.read_in_thread(
+            lambda connection: intent_reads.recent(connection, target_group_id, limit)
+        )
 
     async def record_plan(self, plan: Plan) -> None:
         """See `Ledger.record_plan`."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger import intents, replacing
+from recontact_tools.ledger import intent_reads, replacing
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Intent, Proof, Replacement
 from recontact_tools.ledger.states import Stage
@@ -65,7 +65,7 @@ class SqliteReplacements:
 
     async def parts(self, replacement_id: str) -> tuple[Intent, ...]:
         """See `Replacements.parts`."""
-        return await self._file.read_in_thread(lambda connection: intents.of_parent(connection, replacement_id))
+        return await self._file.read_in_thread(lambda connection: intent_reads.of_parent(connection, replacement_id))
 
     async def try_again(self, replacement_id: str, attempts: int) -> None:
         """See `Replacements.try_again`."""

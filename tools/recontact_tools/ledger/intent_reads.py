@@ -1,0 +1,91 @@
+"""What the ledger reads of intents, as plain functions of one connection."""
+
+import sqlite3
+
+from recontact_tools.ledger.faults import UnknownIntent
+from recontact_tools.ledger.records import Intent
+from recontact_tools.ledger.rows import INTENT_COLUMNS, group_values, intent_from
+from recontact_tools.models import JobKind, TargetGroup
+
+_SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
+_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+# Unary plus: look a job up by its ids, not among everything that a busy target group ever had.
+_OF_THIS_GROUP = "+account_id = ? AND +project_id = ? AND +target_group_id = ?"
+_ACTIVE = "state IN ('planned', 'sending', 'started')"
+
+
+def one(connection: sqlite3.Connection, intent_id: str) -> Intent | None:
+    """Read an intent by its id."""
+    row = connection.execute(f"{_SELECT} WHERE intent_id = ?", (intent_id,)).fetchone()
+    return row and intent_from(row)
+
+
+def existing(connection: sqlite3.Connection, intent_id: str) -> Intent:
+    """Read an intent that must be there.
+
+    Raises:
+        UnknownIntent: it is not.
+    """
+    intent = one(connection, intent_id)
+    if intent is None:
+        raise UnknownIntent
+    return intent
+
+
+def active(connection: sqlite3.Connection, group: TargetGroup) -> Intent | None:
+    """Read the one active intent of a target group."""
+    row = connection.execute(f"{_SELECT} WHERE {_OF_GROUP} AND {_ACTIVE}", group_values(group)).fetchone()
+    return row and intent_from(row)
+
+
+def unsettled(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+    """Read all active intents that are no part of a replacement, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE {_ACTIVE} AND parent_id IS NULL ORDER BY position")
+    return tuple(intent_from(row) for row in rows)
+
+
+def by_job(connection: sqlite3.Connection, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
+    """Read the newest intent of that kind whose job's id, or own id, is *job_id*."""
+    found = f"{_SELECT} WHERE (job_id = ? OR intent_id = ?) AND +kind = ?"
+    values: tuple[str | int, ...] = (job_id, job_id, kind.value)
+    if group is not None:
+        found, values = f"{found} AND {_OF_THIS_GROUP}", (*values, *group_values(group))
+    row = connection.execute(f"{found} ORDER BY +position DESC LIMIT 1", values).fetchone()
+    return row and intent_from(row)
+
+
+def payload(connection: sqlite3.Connection, intent_id: str) -> bytes:
+    """Read what an intent is to send.
+
+    Raises:
+        UnknownIntent: there is none, or no longer any.
+    """
+    row = connection.execute("SELECT payload FROM payloads WHERE intent_id = ?", (intent_id,)).fetchone()
+    if row is None:
+        raise UnknownIntent
+    content: bytes = row["payload"]
+    return content
+
+
+def unproved(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+    """Read the finished restores of RSIDs without a proof, oldest first; an index holds no others."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE restores IS NOT NULL AND proof IS NULL AND id_type = 'RSID' AND state = 'finished' "
+        "ORDER BY position"
+    )
+    return tuple(intent_from(row) for row in rows)
+
+
+def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, ...]:
+    """Read the parts of a replacement, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE parent_id = ? ORDER BY position", (parent_id,))
+    return tuple(intent_from(row) for row in rows)
+
+
+def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: int) -> tuple[Intent, ...]:
+    """Read the latest intents that are no part of a replacement, the latest first."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE parent_id IS NULL AND coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?",
+        (target_group_id, limit),
+    )
+    return tuple(intent_from(row) for row in rows)
