@@ -50,7 +50,7 @@ WHILE_IT_RUNS = [
     pytest.param("before note_job 1", id="before Processing is noted"),
     pytest.param("after note_job 1", id="after Processing is noted"),
     pytest.param("before poll 3", id="during the third look"),
-    pytest.param("after poll 8", id="between two chunks of the job"),
+    pytest.param("after poll 6", id="between two chunks of the job"),
 ]
 
 
