@@ -455,7 +455,9 @@ async def test_a_long_snapshot_is_followed_and_nothing_is_removed_before_it_is_c
         nothing_kept = await refused(client, "restore_recontacts")
         sent = api.asked(Operation.REMOVE_ALL)
         held.release()
+        begun = await call(client, "get_removal_job", job_id=started["job_id"], wait_seconds=45)
         job = await call(client, "get_removal_job", job_id=started["job_id"], wait_seconds=45)
+    assert begun["status"] in {"Processing", "Completed"}
     for report in (started, waited, resource):
         assert (report["status"], report["ids_to_remove"]) == ("Preparing", PIECE + 500)
         assert (report["snapshot"]["ids"], report["snapshot"]["complete"]) == (PIECE, False)

@@ -8,7 +8,7 @@ import anyio
 
 from recontact_tools.elsewhere import Asked, look_elsewhere, look_of
 from recontact_tools.errors import AnswerAwaited, ErrorCode, RateLimited, Refused, Unreachable
-from recontact_tools.handles import is_preparing, job_of
+from recontact_tools.handles import PREPARING, is_preparing, job_of
 from recontact_tools.injected import Progress
 from recontact_tools.job_reads import read_started
 from recontact_tools.ledger import Intent, IntentState, JobKey
@@ -123,7 +123,7 @@ async def wait_for(
     alone for longer than that; the last one is reported.
     """
     begun, slept, told = runtime.clock.now(), 0.0, Told(progress, kind)
-    asked = Asked()
+    asked, first = Asked(), None
     while True:
         pause = 0.0
         # Looks take time too; and a clock that is set back must not make the wait longer.
@@ -133,8 +133,9 @@ async def wait_for(
         try:
             patience = max(seconds - waited, LOOK_SECONDS)
             seen = await look_soon(runtime, group, kind, job_id, seconds=patience, asked=asked)
-            if seen.job.is_finished or waited >= seconds:
+            if seen.job.is_finished or waited >= seconds or _was_sent(first, seen):
                 return seen
+            first = first or seen
             asked = Asked(seen.look, waited)
             await told(waited, seen.job, seen.moved)
         except (Unreachable, RateLimited, AnswerAwaited) as error:
@@ -144,6 +145,11 @@ async def wait_for(
         delay = min(max(pause, _next_look(runtime, asked)), max(0.0, seconds - waited))
         await runtime.clock.sleep(delay)
         slept += delay
+
+
+def _was_sent(first: Seen | None, seen: Seen) -> bool:
+    """Whether a removal that was being prepared runs by now: it has another id, and its caller waits for that news."""
+    return first is not None and first.job.status == PREPARING != seen.job.status
 
 
 async def proved(runtime: Runtime, seen: Seen, *, seconds: float) -> Seen:
