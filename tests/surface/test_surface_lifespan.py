@@ -86,5 +86,6 @@ async def test_work_that_a_dead_process_left_is_resumed_without_any_call(
     waking = Effects(clock=effects.clock, gateway=effects.gateway, ledger=noticed)
     async with connect(era, effects=waking, pace=1.0) as client:
         await opened.wait()
+        await api.until_count(10)
         job = await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
     assert job["status"] == "Completed"

@@ -27,7 +27,7 @@ from recontact_tools.rates import rate_of
 from recontact_tools.schedule import first_look, hindered_look, next_look
 from recontact_tools.settling import settle_removal, settle_upload
 from recontact_tools.snapshotting import take_snapshot
-from recontact_tools.uris import changed_uris
+from recontact_tools.uris import changed_uris, job_uri
 
 # ours: ten times the documented 150 minutes of a full upload; what has not ended by then needs a person.
 FOLLOWED_AT_MOST = timedelta(hours=25)
@@ -88,6 +88,8 @@ async def send(desk: Desk, intent_id: str) -> Sent:
             await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())
             return Sent.REFUSED
         await desk.ledger.mark_started(intent_id, job_id=job_id, now=desk.clock.now())
+    if intent.kind is JobKind.REMOVAL:  # who watched its snapshot, under the id that it had, reads its new id there
+        await desk.publish(job_uri(intent.group, intent.kind, intent_id))
     return Sent.STARTED
 
 
