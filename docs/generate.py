@@ -63,7 +63,9 @@ def effect(operation: Operation) -> str:
     """Say in a word what a tool may do, from the hints that clients see."""
     if operation.read_only:
         return "reads"
-    return "removes, after a person agreed" if operation.destructive else "adds"
+    if operation.destructive:
+        return "removes, after a person agreed"
+    return "stops" if operation.idempotent else "adds"
 
 
 def tools() -> str:
