@@ -461,8 +461,8 @@ async def test_a_snapshot_that_was_begun_with_another_key_is_not_gone_on_with(se
 async def test_a_snapshot_is_not_read_on_once_its_removal_is_cancelled(setting: Setting) -> None:
     intent = await planned_removal(setting, 2_100)
 
-    async def cancel(uri: str) -> None:
-        assert uri.endswith("/removal-jobs/REMOVAL")
+    async def cancel(*uris: str) -> None:
+        assert [uri.rpartition("/target-groups/")[2].split("/")[1:] for uri in uris] == [["removal-jobs", "REMOVAL"]]
         await setting.desk.ledger.withdraw("REMOVAL", ERROR, now=setting.moment)
 
     setting.desk.publish = cancel
