@@ -159,6 +159,7 @@ async def test_its_parts_belong_to_a_replacement_and_are_nobody_elses_to_resume(
     await ledger.mark_sending("OLD-R1", now=now)
     await ledger.mark_started("OLD-R1", job_id="J1", now=now)
     await ledger.mark_finished("OLD-R1", Job("J1", "Completed"), now=now, settled_by="job")
+    await ledger.replacements.move("R1", Stage.REMOVING, Stage.UPLOADING, now=now)
     await ledger.open_intent(upload("R1-1", parent_id="R1"), payload=b"x")
     parts = await ledger.replacements.parts("R1")
     assert [(part.intent_id, part.state) for part in parts] == [
@@ -175,6 +176,19 @@ async def test_no_part_is_written_for_a_replacement_that_has_ended(
     await ended(ledger, stage, now)
     with pytest.raises(ReplacementEnded):
         await ledger.open_intent(removal(), payload=None)
+
+
+async def test_an_upload_of_an_attempt_that_is_over_is_not_written(
+    ledger: Ledger, replacement: Made, upload: Upload, now: datetime
+) -> None:
+    """Whoever was about to upload the new list must not, once the old one is to be put back."""
+    await ledger.replacements.open(replacement())
+    await ledger.replacements.move("R1", Stage.REMOVING, Stage.UPLOADING, now=now)
+    assert await ledger.replacements.turn_back("R1", ERROR, now=now)
+    with pytest.raises(ReplacementEnded):
+        await ledger.open_intent(upload("R1-1", parent_id="R1"), payload=b"x")
+    assert await ledger.replacements.parts("R1") == ()
+    await ledger.open_intent(upload("R1-2", parent_id="R1"), payload=b"x")
 
 
 async def test_replacements_are_listed_latest_first(

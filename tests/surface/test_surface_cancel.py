@@ -10,6 +10,7 @@ import pytest
 from mcp import Client
 
 from recontact_mcp.opening import Effects
+from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools.runtime import Clock
 
@@ -149,6 +150,29 @@ async def test_what_runs_upstream_goes_on_and_what_has_ended_is_left(
     assert "cannot cancel a job" in running["explanation"]
     assert f"get_{kind}_job follows it" in running["explanation"]
     assert (api.asked(UPLOAD) + api.asked(REMOVE), await api.count()) == (1, 3 if kind == "upload" else 0)
+
+
+async def test_what_nobody_knows_the_end_of_may_run_upstream(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    refused: "Call",
+    api: "Api",
+    replying: "Replying",
+    identifiers: Identifiers,
+) -> None:
+    await api.upload_elsewhere(identifiers(2))
+    api.meet(REMOVE, FaultKind.LOST_REQUEST)
+    ids = iter([f"INTENT{number:020}" for number in range(9)])
+    known = Effects(clock=effects.clock, gateway=effects.gateway, new_id=lambda: next(ids))
+    async with connect(era, effects=known, answer=replying()) as client:
+        lost = await refused(client, "remove_all_recontacts")
+        answers = [await call(client, "cancel_recontact_job", job_id=f"INTENT{number:020}") for number in range(9)]
+    unknown = [one["explanation"] for one in answers if "not started here" not in one["explanation"]]
+    assert lost["code"] == "OUTCOME_UNKNOWN"
+    assert len(unknown) == 1
+    assert unknown[0].startswith("Nobody knows what became of it")
 
 
 async def test_a_job_of_elsewhere_cannot_be_cancelled_here(

@@ -812,6 +812,7 @@ async def test_what_others_stored_after_the_removal_is_not_built_upon(
     assert await api.stored() == [*old, *theirs]
 
 
+@pytest.mark.parametrize("fault", ["refused", "twice the same"])
 async def test_a_proof_that_cannot_be_made_does_not_undo_what_was_done(
     era: str,
     connect: "Connect",
@@ -822,10 +823,19 @@ async def test_a_proof_that_cannot_be_made_does_not_undo_what_was_done(
     replying: "Replying",
     old: list[str],
     new: list[str],
+    fault: str,
 ) -> None:
+    async def twice(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        if not (request.url.path.endswith(LISTED) and api.asked(UPLOAD)):
+            return await forward(request)
+        return httpx.Response(200, json={"data": [new[0], new[0], new[1]], "next_cursor": None})
+
     await api.upload_elsewhere(old)
-    api.meet(Operation.LIST_RSIDS, FaultKind.SLOW, seconds=0)  # the snapshot
-    api.meet(Operation.LIST_RSIDS, FaultKind.NO_PERMISSION, times=2)  # the proof
+    if fault == "refused":
+        api.meet(Operation.LIST_RSIDS, FaultKind.SLOW, seconds=0)  # the snapshot
+        api.meet(Operation.LIST_RSIDS, FaultKind.NO_PERMISSION, times=2)  # the proof
+    else:
+        api.between.append(twice)
     async with connect(era, effects=effects, answer=replying()) as client:
         job = await followed(client, await call(client, "replace_recontacts", ids=new))
     assert (job["status"], job["proof"], job["replacement"]["stage"]) == ("Completed", None, "done")
@@ -974,6 +984,34 @@ async def test_a_running_job_is_in_the_way_of_a_replacement(
         running = await call(client, "upload_recontacts", ids=old)
         error = await refused(client, "replace_recontacts", ids=new)
     assert (error["code"], error["changed"], error["job_id"]) == ("JOB_RUNNING", "no", running["job_id"])
+    assert api.asked(REMOVE) == 0
+
+
+async def test_a_job_that_began_while_the_question_was_open_is_in_the_way(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    refused: "Call",
+    api: "Api",
+    old: list[str],
+    new: list[str],
+) -> None:
+    clients: list[Client] = []
+    running: list[dict[str, Any]] = []
+
+    async def reply(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context, params
+        running.append(await call(clients[0], "upload_recontacts", ids=old))
+        return ElicitResult(action="accept", content={"phrase": PHRASE})
+
+    await api.upload_elsewhere(old)
+    async with connect(era, effects=effects, answer=reply, pace=1.0) as client:
+        clients.append(client)
+        error = await refused(client, "replace_recontacts", ids=new)
+        nothing_kept = await refused(client, "restore_recontacts")
+    assert (error["code"], error["changed"], error["job_id"]) == ("JOB_RUNNING", "no", running[0]["job_id"])
+    assert nothing_kept["code"] == "NOT_FOUND"
     assert api.asked(REMOVE) == 0
 
 

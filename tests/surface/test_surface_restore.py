@@ -43,7 +43,8 @@ async def test_what_was_removed_is_uploaded_again_and_proved_to_be_all_there_is(
     replying: "Replying",
     identifiers: Identifiers,
 ) -> None:
-    await api.upload_elsewhere(identifiers(250))
+    # Two pieces: what a piece holds is read and compared as a whole.
+    await api.upload_elsewhere(identifiers(1_250))
     async with connect(era, effects=effects, answer=replying()) as client:
         snapshot_id = await removed(call, client)
         started = await call(client, "restore_recontacts")
@@ -52,21 +53,21 @@ async def test_what_was_removed_is_uploaded_again_and_proved_to_be_all_there_is(
         "kind": "upload",
         "repeated": False,
         "restores": f"snapshot:{snapshot_id}",
-        "ids_sent": 250,
+        "ids_sent": 1_250,
         "stored_before": 0,
     }
     assert job["proof"] == {
         "equal": True,
-        "stored": 250,
-        "expected": 250,
+        "stored": 1_250,
+        "expected": 1_250,
         "missing": 0,
         "extra": 0,
         "set_hash": job["proof"]["set_hash"],
     }
     assert job["proof"]["set_hash"]
-    assert job["next_step"] == "Restored and proved: exactly the 250 RSIDs of the list are stored."
+    assert job["next_step"] == "Restored and proved: exactly the 1250 RSIDs of the list are stored."
     assert (job["differences_uri"], job["replacement"]) == (None, None)
-    assert await api.stored() == identifiers(250)
+    assert await api.stored() == identifiers(1_250)
     assert api.asked(UPLOAD) == 1
 
 
@@ -261,6 +262,33 @@ async def test_a_proof_that_cannot_be_made_is_not_made_up(
     assert (job["status"], job["proof"], job["differences_uri"], job["stored_after"]) == ("Completed", None, None, 3)
     assert "compare=true" in job["next_step"]
     assert await api.stored() == identifiers(3)
+
+
+async def test_a_restore_whose_job_fails_is_not_proved(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    followed: "Call",
+    api: "Api",
+    replying: "Replying",
+    identifiers: Identifiers,
+) -> None:
+    async def failed(request: httpx.Request, forward: "Forward") -> httpx.Response:
+        response = await forward(request)
+        if request.method == "GET" and "/upload-rsids-by-file/" in request.url.path:
+            return httpx.Response(200, json={**json.loads(await response.aread()), "status": "Failed"})
+        return response
+
+    await api.upload_elsewhere(identifiers(3))
+    api.between.append(failed)
+    async with connect(era, effects=effects, answer=replying()) as client:
+        await removed(call, client)
+        before = api.asked(Operation.LIST_RSIDS)
+        job = await followed(client, await call(client, "restore_recontacts"))
+    assert (job["status"], job["proof"], job["differences_uri"]) == ("Failed", None, None)
+    assert "The job failed" in job["next_step"]
+    assert api.asked(Operation.LIST_RSIDS) == before
 
 
 async def test_response_ids_are_sent_again_and_not_compared(

@@ -6,13 +6,14 @@ from itertools import count
 
 import httpx
 import pytest
+from anyio import from_thread
 from desk_setting import GROUP, IDS, KEPT, SEAL, Setting
 
 from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import stages
 from recontact_tools.comparing import packed_ids
-from recontact_tools.errors import NotPermitted, Unreachable
+from recontact_tools.errors import NotAllowed, NotPermitted, Unreachable
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState, Purpose, Replacement, Snapshot, Stage
 from recontact_tools.models import IdType, JobKind
@@ -347,6 +348,60 @@ async def test_a_key_that_is_another_one_after_the_removal_stops_it_with_words(s
     assert (setting.faults.requests[UPLOAD], await stored(setting)) == (1, [])
 
 
+async def test_one_that_is_turned_back_while_its_new_list_is_opened_sends_the_old_one_only(setting: Setting) -> None:
+    await store(setting)
+    await agree(setting)
+    await removal_done(setting)
+    await setting.desk.ledger.replacements.move("R", Stage.REMOVING, Stage.UPLOADING, now=setting.moment)
+    turned: list[bool] = []
+
+    async def turn_back() -> None:
+        turned.append(await setting.desk.ledger.replacements.turn_back("R", ERROR, now=setting.moment))
+
+    def key() -> bytes:
+        if not turned:
+            from_thread.run(turn_back)
+        return bytes(32)
+
+    setting.desk.seal = Seal(key)
+    assert await advance(setting.desk, "R") == "restored"
+    assert turned == [True]
+    assert (setting.faults.requests[UPLOAD], await stored(setting)) == (2, IDS)
+
+
+async def test_an_upload_that_was_lost_sight_of_and_found_by_a_caller_goes_first(setting: Setting) -> None:
+    await store(setting)
+    await agree(setting)
+    await removal_done(setting)
+    ledger = setting.desk.ledger
+    await ledger.replacements.move("R", Stage.REMOVING, Stage.UPLOADING, now=setting.moment)
+    setting.faults.script(UPLOAD, Fault(FaultKind.LOST_ANSWER))
+    setting.faults.script(Operation.LIST_UPLOADS, Fault(FaultKind.NO_PERMISSION), times=2)
+    await uploaded(setting)
+    assert (await setting.recorded("R-1")).state is IntentState.UNKNOWN
+    await ledger.replacements.try_again("R", 1)
+    page = await setting.desk.gateway.list_upload_jobs(GROUP, page_size=10, cursor=None)
+    [job_id] = [job.job_id for job in page.jobs if job.file_name == "recontacts-R-1.csv"]
+    await ledger.mark_started("R-1", job_id=job_id, now=setting.moment)  # a caller looked again, and found it
+    assert await advance(setting.desk, "R") == "done"
+    assert await parts(setting) == [
+        ("OLD", IntentState.FINISHED),
+        ("R-1", IntentState.FINISHED),
+        ("R-2", IntentState.FINISHED),
+    ]
+    assert await stored(setting) == NEW
+
+
+async def test_where_both_lists_were_deleted_it_stops(setting: Setting) -> None:
+    await store(setting)
+    await agree(setting)
+    await removal_done(setting)
+    for list_id in ("R", "OLD"):
+        await setting.desk.ledger.snapshots.delete(list_id, now=setting.moment)
+    assert await advance(setting.desk, "R") == "stuck"
+    assert (setting.faults.requests[UPLOAD], await stored(setting)) == (1, [])
+
+
 async def test_response_ids_are_not_compared(setting: Setting) -> None:
     await store(setting)
     await agree(setting, id_type=IdType.RID)
@@ -401,6 +456,19 @@ async def test_a_snapshot_that_was_begun_with_another_key_is_not_gone_on_with(se
     state, error = await setting.failure("REMOVAL")
     assert (state, error["code"]) == (IntentState.REFUSED, "SNAPSHOT_UNREADABLE")
     assert setting.faults.requests[REMOVE] == 0
+
+
+async def test_a_snapshot_is_not_read_on_once_its_removal_is_cancelled(setting: Setting) -> None:
+    intent = await planned_removal(setting, 2_100)
+
+    async def cancel(*uris: str) -> None:
+        assert [uri.rpartition("/target-groups/")[2].split("/")[1:] for uri in uris] == [["removal-jobs", "REMOVAL"]]
+        await setting.desk.ledger.withdraw("REMOVAL", ERROR, now=setting.moment)
+
+    setting.desk.publish = cancel
+    with pytest.raises(NotAllowed):
+        await take_snapshot(setting.desk, intent)
+    assert setting.faults.requests[Operation.LIST_RSIDS] == 10
 
 
 async def test_a_list_without_an_end_is_no_snapshot(setting: Setting) -> None:

@@ -25,7 +25,7 @@ from recontact_tools.ledger.rows import (
     proof_text,
 )
 from recontact_tools.ledger.states import IntentState, SettledBy, can_follow
-from recontact_tools.models import Job, TargetGroup
+from recontact_tools.models import Job, JobKind, TargetGroup
 
 _MARKS = ", ".join("?" for _ in INTENT_COLUMNS.split(","))
 _INSERT = f"INSERT INTO intents ({INTENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - a constant of ours
@@ -38,22 +38,27 @@ def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None
 
     Raises:
         ActiveReplacement: a replacement works on the target group, and this is no part of it.
-        ReplacementEnded: it is a part of one that has ended.
+        ReplacementEnded: it is a part of one that has ended, or an upload of an attempt that has.
         sqlite3.IntegrityError: its id or its idempotency key is taken, or its target group has an active intent.
     """
     replacing = connection.execute(
-        f"SELECT replacement_id FROM replacements WHERE {_OF_GROUP} AND {_REPLACING}",  # noqa: S608 - constants of ours
+        f"SELECT replacement_id, attempts FROM replacements WHERE {_OF_GROUP} AND {_REPLACING}",  # noqa: S608 - ours
         group_values(intent.group),
     ).fetchone()
     if replacing is not None and replacing["replacement_id"] != intent.parent_id:
         raise ActiveReplacement(replacing["replacement_id"])
-    if replacing is None and intent.parent_id is not None:
+    if intent.parent_id is not None and (replacing is None or _is_late(intent, replacing["attempts"])):
         raise ReplacementEnded
     connection.execute(_INSERT, intent_values(intent))
     if payload is not None:
         connection.execute("INSERT INTO payloads VALUES (?, ?)", (intent.intent_id, payload))
     detail = {"ids": intent.ids, "stored_before": intent.stored_before}
     append(connection, about_intent(intent, Event.INTENT_PLANNED, intent.created_at, detail=detail))
+
+
+def _is_late(intent: Intent, attempts: int) -> bool:
+    """Tell whether an upload belongs to an earlier attempt: the list that it sends may not be wanted any more."""
+    return intent.kind is JobKind.UPLOAD and intent.intent_id != f"{intent.parent_id}-{attempts}"
 
 
 def refuse_second(connection: sqlite3.Connection, group: TargetGroup) -> NoReturn:
