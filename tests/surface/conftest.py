@@ -34,6 +34,7 @@ from recontact_tools.runtime import Clock
 GROUP = TargetGroup(DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID)
 ERROR_FIELDS = {"code", "message", "changed", "safe_to_repeat", "next_step"}
 
+Identifiers = Callable[[int], list[str]]
 Call = Callable[..., Awaitable[dict[str, Any]]]
 Read = Callable[[Client, str], Awaitable[str]]
 Content = dict[str, str | int | float | bool | list[str] | None]
@@ -322,3 +323,15 @@ def replying() -> Replying:
         return reply
 
     return made
+
+
+@pytest.fixture
+def old(identifiers: Identifiers) -> list[str]:
+    """The five ids that are stored."""
+    return identifiers(5)
+
+
+@pytest.fixture
+def new(identifiers: Identifiers) -> list[str]:
+    """The three ids that come instead; two of them are stored already."""
+    return identifiers(6)[3:]
