@@ -30,7 +30,7 @@ TESTS = {
     ErrorCode.SNAPSHOT_INCOMPLETE: "snapshots: "
     "test_a_list_that_is_not_what_the_api_counts_is_no_snapshot_and_nothing_is_removed",
     ErrorCode.SNAPSHOT_UNREADABLE: "snapshots: test_a_key_that_cannot_be_trusted_is_refused_before_anything_is_removed",
-    ErrorCode.REPLACEMENT_FAILED: "replace: "
+    ErrorCode.REPLACEMENT_FAILED: "replace_trouble: "
     "test_a_replacement_that_can_do_no_more_stops_and_says_how_to_put_the_old_list_back",
     ErrorCode.CANCELLED: "cancelled: test_a_job_that_was_called_off_says_that_nothing_was_changed",
     ErrorCode.UNREACHABLE: "api_errors: test_without_a_connection_nothing_was_changed",
