@@ -94,7 +94,8 @@ def test_what_mcp_json_starts_answers_both_eras(tmp_path: Path, project: dict[st
     found, names = load("tests/packaging/drive_stdio.py").drive(command, cwd=str(ROOT), env=env)
 
     assert found == project["version"]
-    assert names == [row[0] for row in re.findall(r"^\| `([a-z_]+)` \| (adds|reads|removes)", README, re.MULTILINE)]
+    rows = re.findall(r"^\| `([a-z_]+)` \| (adds|reads|removes|stops)", README, re.MULTILINE)
+    assert names == [row[0] for row in rows]
 
 
 def test_the_tables_of_the_readme_are_those_of_the_program() -> None:
