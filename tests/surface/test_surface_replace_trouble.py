@@ -221,6 +221,26 @@ async def test_a_replacement_that_can_do_no_more_stops_and_says_how_to_put_the_o
     assert await api.stored() == old
 
 
+async def test_where_no_jobs_can_be_listed_what_is_stored_proves_an_upload_whose_answer_was_lost(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    followed: "Call",
+    api: "Api",
+    replying: "Replying",
+    old: list[str],
+    new: list[str],
+) -> None:
+    async with connect(era, effects=effects, answer=replying()) as client:
+        await api.upload_elsewhere(old)
+        api.meet(UPLOAD, FaultKind.LOST_ANSWER)
+        api.between.append(unlisted)
+        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    assert (job["status"], job["proof"]["equal"]) == ("Completed", True)
+    assert (api.asked(UPLOAD), await api.stored()) == (2, new)
+
+
 async def test_where_neither_list_can_be_uploaded_it_stops_and_says_what_is_left_to_do(
     era: str,
     connect: "Connect",

@@ -135,18 +135,21 @@ async def _sent(desk: Desk, replacement: Replacement, *, done: Stage, otherwise:
     if intent.state is IntentState.FINISHED and intent.job is not None and intent.job.is_completed:
         return Move(done)
     if intent.state is IntentState.UNKNOWN:
-        return await _looked_for(desk, replacement, intent)
+        return await _looked_for(desk, replacement, intent, kept=kept, done=done)
     return await _again(desk, replacement, intent, otherwise)
 
 
-async def _looked_for(desk: Desk, replacement: Replacement, intent: Intent) -> Move | None:
+async def _looked_for(desk: Desk, replacement: Replacement, intent: Intent, *, kept: str, done: Stage) -> Move | None:
     """Try again where the API lists no job of this upload, long after it was sent: it did not happen.
 
     If it did after all, a second one adds the same IDs, and nothing is stored that should not be.
     """
     try:
         job_id = await patiently(desk, lambda: job_named(desk.gateway, intent))
-    except RecontactError:
+    except RecontactError:  # no list of jobs: what is stored may still prove it
+        proof = await _proof(desk, replacement, kept)
+        if proof is not None and proof.is_equal:
+            return Move(done, proof=proof)
         return Move(Stage.STUCK, error=stuck(replacement, "The API's answer to the upload was lost."))
     if job_id is not None:  # it showed late: adopt it
         async with desk.at_work():

@@ -28,7 +28,7 @@ async def restore_recontacts(
 ) -> RestoreStarted:
     """Undo a removal: upload the snapshot that was taken before it, then prove that exactly it is stored.
 
-    Without snapshot_id the latest is taken. preview_upload with the same arguments says first what this would do. It
+    Without snapshot_id the latest is taken. preview_upload with its id says first what this would do. It
     adds: what is stored meanwhile stays, and the proof says so. Follow the job with get_upload_job.
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
