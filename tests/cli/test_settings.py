@@ -1,6 +1,7 @@
 """What the operator decides, and what is said when it does not fit together."""
 
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,17 @@ def test_a_setting_that_does_not_exist_is_refused(name: str, said: str) -> None:
         load_settings({name: "true"})
 
     assert refused.value.problems[0].endswith(said)
+
+
+def test_the_key_of_the_snapshots_is_32_bytes_in_base64(base: dict[str, str]) -> None:
+    key = bytes(range(32))
+    found = load_settings({**base, "RECONTACT_SNAPSHOT_KEY": f" {b64encode(key).decode()} "})
+    assert found.snapshot_key_bytes == key
+    assert str(key) not in repr(found)
+    assert load_settings(base).snapshot_key_bytes is None
+
+
+@pytest.mark.parametrize("written", ["no base64 at all", b64encode(bytes(31)).decode()])
+def test_what_is_no_key_of_the_snapshots_stops_the_start(base: dict[str, str], written: str) -> None:
+    with pytest.raises(SettingsError, match=r"RECONTACT_SNAPSHOT_KEY.*openssl rand"):
+        load_settings({**base, "RECONTACT_SNAPSHOT_KEY": written})

@@ -9,7 +9,7 @@ NOBODYS_JOB = "01BTGNYV6HRNK8K8VKZASZCFZZ"
 EVERY_TOOL = [operation.name for operation in CATALOG]
 # It only looks at what was started here: of all else it says that it was started elsewhere.
 ASKING_TOOLS = [name for name in EVERY_TOOL if name != "cancel_recontact_job"]
-TOOLS_OF_A_JOB = {"get_upload_job", "get_removal_job", "restore_recontacts"}
+TOOLS_OF_A_JOB = {"get_upload_job", "get_removal_job", "restore_recontacts", "cancel_recontact_job"}
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "preview_upload": {"ids": [SOMEBODY]},

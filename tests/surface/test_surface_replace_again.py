@@ -293,3 +293,29 @@ async def test_a_finished_replacement_leaves_no_id_in_clear(
         names = ("ledger.sqlite*", "engine.sqlite*")
         whole = b"".join(path.read_bytes() for name in names for path in settings.data_dir.glob(name))
     assert not [one for one in identifiers(500) if one.encode() in whole]
+
+
+async def test_what_was_replaced_again_since_is_another_wish(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    followed: "Call",
+    api: "Api",
+    replying: "Replying",
+    old: list[str],
+    new: list[str],
+) -> None:
+    await api.upload_elsewhere(old)
+    async with connect(era, effects=effects, answer=replying()) as client:
+        for ids in (new, old, new):
+            api.pass_time(seconds=1)
+            started = await call(client, "replace_recontacts", ids=ids)
+            job = await followed(client, started)
+            assert (started["repeated"], job["status"], await api.stored()) == (False, "Completed", ids)
+        api.pass_time(seconds=1)
+        removal = await call(client, "remove_all_recontacts")
+        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        await api.upload_elsewhere(old)
+        again = await call(client, "replace_recontacts", ids=new)
+    assert again["repeated"] is False

@@ -578,3 +578,28 @@ async def test_a_finished_restore_leaves_no_id_in_clear(
         files = [path.read_bytes() for path in settings.data_dir.glob("ledger.sqlite*")]
     whole = b"".join([*files, (settings.data_dir / "engine.sqlite").read_bytes()])
     assert not [one for one in identifiers(250) if one.encode() in whole]
+
+
+async def test_the_snapshot_of_a_removal_that_was_refused_is_not_kept_and_never_meant(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    refused: "Call",
+    api: "Api",
+    replying: "Replying",
+    identifiers: Identifiers,
+) -> None:
+    wanted, others = identifiers(3), identifiers(5)[3:]
+    await api.upload_elsewhere(wanted)
+    async with connect(era, effects=effects, answer=replying()) as client:
+        removal = await call(client, "remove_all_recontacts")
+        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        await api.upload_elsewhere(others)
+        api.meet(Operation.REMOVE_ALL, FaultKind.CONFLICT)
+        error = await refused(client, "remove_all_recontacts")
+        restored = await call(client, "restore_recontacts")
+        empty = [await refused(client, "restore_recontacts", **{name: ""}) for name in ("snapshot_id", "upload_job_id")]
+    assert error["code"] == "JOB_RUNNING"
+    assert (restored["restores"], restored["ids_sent"]) == (f"snapshot:{removal['snapshot']['snapshot_id']}", 3)
+    assert {one["code"] for one in empty} == {"INVALID_ARGUMENTS"}

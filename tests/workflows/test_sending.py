@@ -14,7 +14,8 @@ from recontact_tools.ledger import IntentState
 from recontact_tools.lost_jobs import PAGES_LOOKED_AT
 from recontact_tools.models import JobKind
 from recontact_tools.schedule import settle_delays
-from recontact_tools.stages import PLANS_HOLD, Sent, follow, send, settle
+from recontact_tools.stages import PLANS_HOLD, Sent, ended, follow, send, settle
+from recontact_tools.uris import job_uri
 
 pytestmark = pytest.mark.anyio
 
@@ -254,3 +255,17 @@ async def test_what_could_not_be_looked_at_is_not_said_to_have_been_seen(
     state, error = await setting.failure("A")
     assert (state, error["changed"]) == (IntentState.UNKNOWN, "unknown")
     assert "could not be read" in str(error["message"])
+
+
+async def test_who_watches_a_removal_since_its_snapshot_hears_of_its_end(setting: Setting) -> None:
+    upload = await setting.intend("A", JobKind.UPLOAD, IDS)
+    await ended(setting.desk, "A")
+    await setting.intend("B", JobKind.REMOVAL, IDS)
+    known = job_uri(upload.group, JobKind.REMOVAL, "B")
+
+    await send(setting.desk, "B")
+    sent = setting.published.count(known)
+    await follow(setting.desk, "B")
+
+    assert sent >= 1
+    assert known in setting.published[-4:]

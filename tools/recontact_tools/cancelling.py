@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from recontact_tools.errors import ErrorCode, OutcomeUnknown
+from recontact_tools.errors import ErrorCode, NotFound, OutcomeUnknown
 from recontact_tools.handles import GETTER
+from recontact_tools.job_reads import read_job
 from recontact_tools.ledger import IntentState, Stage
 from recontact_tools.ledger.entries import Event, about
 from recontact_tools.models import JobKind
@@ -36,6 +37,8 @@ async def cancel_job(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
 
     Raises:
         NotAllowed: The policy does not let this target group be changed.
+        NotFound: Neither this server nor the API knows such a job.
+        RecontactError: It was not started here, and the API could not be asked.
     """
     check_write(runtime.rules.policy, group)
     outcome = await _cancelled(runtime, group, job_id)
@@ -53,8 +56,24 @@ async def _cancelled(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         intent = await runtime.ledger.find_job(kind, job_id, group)
         if intent is not None:
             return await _cancel_intent(runtime, intent)
-    not_here = f"It was not started here: if it has not ended, {_GOES_ON_UPSTREAM}"
-    return Cancelled(stopped=False, explanation=not_here, is_known=False)
+    return await _elsewhere(runtime, group, job_id)
+
+
+async def _elsewhere(runtime: Runtime, group: TargetGroup, job_id: str) -> Cancelled:
+    """Look for a job that was not started here: as an upload, then as a removal.
+
+    Raises:
+        NotFound: The API knows neither.
+        RecontactError: The API could not be asked.
+    """
+    try:
+        job = await read_job(runtime.gateway, group, JobKind.UPLOAD, job_id)
+    except NotFound:
+        job = await read_job(runtime.gateway, group, JobKind.REMOVAL, job_id)
+    told = "The job has ended already; there was nothing left to stop."
+    if not job.is_finished:
+        told = f"It was not started here: {_GOES_ON_UPSTREAM}"
+    return Cancelled(stopped=False, explanation=told, is_known=False)
 
 
 async def _cancel_intent(runtime: Runtime, intent: Intent) -> Cancelled:

@@ -35,6 +35,9 @@ async def get_removal_job(
     fields = await handle(
         runtime, group, JobKind.REMOVAL, job=seen.job, ids=seen.ids, started=seen.started, seen=seen.moved
     )
+    snapshot = await snapshot_of(runtime, seen.intent)
+    if seen.job.is_completed and snapshot is not None and snapshot.complete:
+        fields["next_step"] += " restore_recontacts with this snapshot_id puts the removed ones back."
     return RemovalJobReport(
         **fields,
         ids_done=seen.moved.done if seen.moved else None,
@@ -43,5 +46,5 @@ async def get_removal_job(
         completed_at=iso(seen.job.completed_at),
         failure_reason=seen.failure_reason,
         ids_to_remove=seen.ids,
-        snapshot=await snapshot_of(runtime, seen.intent),
+        snapshot=snapshot,
     )

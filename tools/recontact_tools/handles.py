@@ -96,10 +96,7 @@ def _what_next(kind: JobKind, job: Job) -> str:
     if job.partial_success_reason is not None:
         return "Not every ID was stored: tell the user partial_success_reason, and compare get_recontact_overview."
     if kind is JobKind.REMOVAL:
-        return (
-            "The removal is done; get_recontact_overview shows 0. Nobody can enter until IDs are uploaded. "
-            "restore_recontacts with this snapshot_id puts the removed ones back."
-        )
+        return "The removal is done; get_recontact_overview shows 0. Nobody can enter until IDs are uploaded."
     return "The upload is done; call get_recontact_overview to see the stored count."
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
+from recontact_tools.uris import changed_uris, job_uri
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,3 +30,14 @@ async def read_started(gateway: Gateway, ledger: Ledger, intent: Intent, *, now:
     if job.is_finished and intent.state is IntentState.STARTED:
         await ledger.mark_finished(intent.intent_id, job, now=now, settled_by="job")
     return job
+
+
+def changed_by(intent: Intent) -> tuple[str, ...]:
+    """Return what reads otherwise once the job of an intent has changed.
+
+    Whoever watches a removal since its snapshot was taken knows it by the id that it had then.
+    """
+    changed = changed_uris(intent.group, intent.kind, intent.job_id or intent.intent_id)
+    if intent.kind is JobKind.UPLOAD or intent.job_id is None:
+        return changed
+    return (*changed, job_uri(intent.group, intent.kind, intent.intent_id))

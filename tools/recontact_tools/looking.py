@@ -10,7 +10,7 @@ from recontact_tools.elsewhere import Asked, look_elsewhere, look_of
 from recontact_tools.errors import AnswerAwaited, ErrorCode, RateLimited, Refused, Unreachable
 from recontact_tools.handles import PREPARING, is_preparing, job_of
 from recontact_tools.injected import Progress
-from recontact_tools.job_reads import read_started
+from recontact_tools.job_reads import changed_by, read_started
 from recontact_tools.ledger import Intent, IntentState, JobKey
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
@@ -21,7 +21,6 @@ from recontact_tools.schedule import first_look, next_waiting_look
 from recontact_tools.shared_looks import Look
 from recontact_tools.starting import awaited, revived
 from recontact_tools.telling import Told
-from recontact_tools.uris import changed_uris
 
 # ours: with the longest wait of 45 s still less than the 60 s after which hosts give a call up.
 LOOK_SECONDS = 10.0
@@ -99,7 +98,7 @@ async def _look(runtime: Runtime, intent: Intent, asked: Asked) -> Look:
     async def look() -> Look:
         job = await read_started(runtime.gateway, runtime.ledger, intent, now=runtime.clock.now())
         if job.is_finished:
-            await runtime.publish(*changed_uris(intent.group, intent.kind, job.job_id))
+            await runtime.publish(*changed_by(intent))
         stored = None if job.is_finished else await _stored(runtime, intent)
         return look_of(runtime, job, intent.created_at, asked.waited, stored=stored)
 
@@ -137,7 +136,7 @@ async def wait_for(
                 return seen
             first = first or seen
             asked = Asked(seen.look, waited)
-            await told(waited, seen.job, seen.moved)
+            await told(waited, seen.job, seen.moved or await _kept(runtime, seen))
         except (Unreachable, RateLimited, AnswerAwaited) as error:
             pause = error.retry_after
             if waited + pause >= seconds:
@@ -145,6 +144,14 @@ async def wait_for(
         delay = min(max(pause, _next_look(runtime, asked)), max(0.0, seconds - waited))
         await runtime.clock.sleep(delay)
         slept += delay
+
+
+async def _kept(runtime: Runtime, seen: Seen) -> Moved | None:
+    """Return how much of a removal's snapshot is taken; None for any other job, and before the first piece."""
+    if seen.intent is None or seen.job.status != PREPARING:
+        return None
+    snapshot = await runtime.ledger.snapshots.get(seen.intent.intent_id)
+    return Moved(snapshot.count, snapshot.expected) if snapshot is not None and snapshot.count else None
 
 
 def _was_sent(first: Seen | None, seen: Seen) -> bool:

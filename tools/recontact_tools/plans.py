@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from recontact_tools.conflicts import check_no_job_runs, running_job, running_replacement
-from recontact_tools.errors import RecontactError
+from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError
 from recontact_tools.guardrails import (
     check_something_stored,
     job_in_the_way,
@@ -58,8 +58,10 @@ async def open_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -
         JobRunning: It is spent, and its job runs.
     """
     plan = await runtime.ledger.open_plan(runtime.principal, group, now=runtime.clock.now())
-    if plan is None or plan.fingerprint != (new.fingerprint if new else None):
+    if plan is None:
         raise await plan_gone(runtime, group)
+    if plan.fingerprint != (new.fingerprint if new else None):
+        raise _other_list()
     return plan
 
 
@@ -101,6 +103,14 @@ def message(plan: Plan, *, kept: timedelta) -> str:
     return (
         f"{what}\nTo agree, type: {phrase_of(plan)}\n"
         f"(Plan {plan.plan_id[-6:]}, valid until {plan.expires_at:%H:%M} UTC.)"
+    )
+
+
+def _other_list() -> NotAllowed:
+    return NotAllowed(
+        "What is asked for now is not what the user was asked about, but another list; nothing was removed.",
+        code=ErrorCode.PLAN_NOT_VALID,
+        next_step="If the user still wants it, call the tool again with the list as it is now; they are asked anew.",
     )
 
 

@@ -125,6 +125,8 @@ def next_step(replacement: Replacement, poll: int) -> str:
     """Say what to do about a replacement in its stage."""
     if replacement.stage is Stage.DONE:
         return _done_step(replacement)
+    if replacement.stage is Stage.RESTORED:
+        return "Tell the user failure_reason, and that the old list is stored again. Ask anew if they still want it."
     if replacement.error is not None and replacement.stage is not Stage.RESTORING:
         return f"Tell the user. {replacement.error['next_step']}"
     return f"Call get_upload_job with this job_id after {poll} s, or with wait_seconds=45."

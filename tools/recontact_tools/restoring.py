@@ -8,7 +8,7 @@ from pydantic import Field
 
 from recontact_tools.errors import InvalidInput, NotFound
 from recontact_tools.identifiers import RespondentFile, read_identifiers
-from recontact_tools.ledger import Snapshot
+from recontact_tools.ledger import IntentState, Snapshot
 from recontact_tools.looking import LOOK_SECONDS, look_soon
 from recontact_tools.missing import file_of_upload
 from recontact_tools.models import IdType, JobKind, TargetGroup
@@ -39,10 +39,10 @@ async def kept_list_of(
         NotFound: There is no such snapshot or job.
         Unreachable: The list cannot be opened, or its file not be read.
     """
-    if snapshot_id and upload_job_id:
+    if "" in {snapshot_id, upload_job_id} or (snapshot_id and upload_job_id):
         raise InvalidInput(
-            "Both snapshot_id and upload_job_id were given; nothing was sent.",
-            next_step="Repeat the call with one of them.",
+            "snapshot_id and upload_job_id were both given, or one of them is empty; nothing was sent.",
+            next_step="Repeat the call with one of them, or with neither for the latest snapshot.",
             safe_to_repeat=True,
         )
     if upload_job_id:
@@ -60,12 +60,19 @@ async def snapshot_in(runtime: Runtime, group: TargetGroup, snapshot_id: str | N
         NotFound: There is none.
     """
     for snapshot in await runtime.ledger.snapshots.kept(group):
-        if snapshot.is_complete and snapshot_id in {None, snapshot.snapshot_id}:
+        wanted = snapshot.snapshot_id == snapshot_id if snapshot_id else await _was_removed(runtime, snapshot)
+        if snapshot.is_complete and wanted:
             return snapshot
     raise NotFound(
         "This server keeps no such snapshot of this target group; nothing was sent.",
         next_step="`recontact-mcp snapshots` shows the user what is kept. Without snapshot_id the latest one is taken.",
     )
+
+
+async def _was_removed(runtime: Runtime, snapshot: Snapshot) -> bool:
+    """Whether the removal that a snapshot was taken for was sent: nobody means one that did not come to it."""
+    removal = await runtime.ledger.get(snapshot.snapshot_id)
+    return removal is not None and removal.state not in {IntentState.PLANNED, IntentState.REFUSED}
 
 
 async def _of_upload(runtime: Runtime, group: TargetGroup, job_id: str) -> KeptList:

@@ -55,7 +55,7 @@ class Seal:
 
         try:
             return AESGCM(self._held()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
-        except (InvalidTag, ValueError):  # ValueError: fewer bytes than any seal has
+        except (InvalidTag, ValueError, TypeError):  # fewer bytes than any seal has, or no bytes at all
             raise SealBroken from None
 
 

@@ -102,7 +102,7 @@ async def settle_removal(desk: Desk, intent: Intent) -> None:
                 await desk.ledger.mark_finished(intent.intent_id, job, now=now, settled_by="overview")
             return
     async with desk.at_work():
-        unknown = removal_unknown(looked=count is not NOT_SEEN)
+        unknown = removal_unknown(intent, looked=count is not NOT_SEEN)
         await desk.ledger.mark_unknown(intent.intent_id, unknown, now=desk.clock.now())
 
 

@@ -17,7 +17,7 @@ from recontact_tools.errors import (
     Unreachable,
 )
 from recontact_tools.guardrails import check_count
-from recontact_tools.job_reads import read_started
+from recontact_tools.job_reads import changed_by, read_started
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.ledger.entries import Event, about_intent
 from recontact_tools.models import IdType, Job, JobKind
@@ -27,7 +27,6 @@ from recontact_tools.rates import rate_of
 from recontact_tools.schedule import first_look, hindered_look, next_look
 from recontact_tools.settling import settle_removal, settle_upload
 from recontact_tools.snapshotting import take_snapshot
-from recontact_tools.uris import changed_uris, job_uri
 
 # ours: ten times the documented 150 minutes of a full upload; what has not ended by then needs a person.
 FOLLOWED_AT_MOST = timedelta(hours=25)
@@ -75,22 +74,36 @@ async def send(desk: Desk, intent_id: str) -> Sent:
         intent = await recorded(desk, intent_id)
     objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
     async with desk.at_work():
-        if objection is not None:
-            await desk.ledger.withdraw(intent_id, objection.as_dict(), now=desk.clock.now())
-        if not await desk.ledger.mark_sending(intent_id, now=desk.clock.now()):
-            return _KNOWN[(await recorded(desk, intent_id)).state]
-        try:
-            job_id = await _post(desk, intent)
-        except OutcomeUnknown:
-            await desk.ledger.audit.record(about_intent(intent, Event.REQUEST_UNANSWERED, desk.clock.now()))
-            return Sent.LOST
-        except RecontactError as refusal:
-            await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())
-            return Sent.REFUSED
-        await desk.ledger.mark_started(intent_id, job_id=job_id, now=desk.clock.now())
-    if intent.kind is JobKind.REMOVAL:  # who watched its snapshot, under the id that it had, reads its new id there
-        await desk.publish(job_uri(intent.group, intent.kind, intent_id))
+        sent = await _sent_once(desk, intent, objection)
+        if intent.kind is JobKind.REMOVAL:
+            await _tell_of_removal(desk, intent, sent)
+    return sent
+
+
+async def _sent_once(desk: Desk, intent: Intent, objection: RecontactError | None) -> Sent:
+    intent_id = intent.intent_id
+    if objection is not None:
+        await desk.ledger.withdraw(intent_id, objection.as_dict(), now=desk.clock.now())
+    if not await desk.ledger.mark_sending(intent_id, now=desk.clock.now()):
+        return _KNOWN[(await recorded(desk, intent_id)).state]
+    try:
+        job_id = await _post(desk, intent)
+    except OutcomeUnknown:
+        await desk.ledger.audit.record(about_intent(intent, Event.REQUEST_UNANSWERED, desk.clock.now()))
+        return Sent.LOST
+    except RecontactError as refusal:
+        await desk.ledger.mark_refused(intent_id, refusal.as_dict(), now=desk.clock.now())
+        return Sent.REFUSED
+    await desk.ledger.mark_started(intent_id, job_id=job_id, now=desk.clock.now())
     return Sent.STARTED
+
+
+async def _tell_of_removal(desk: Desk, intent: Intent, sent: Sent) -> None:
+    """Tell whoever watched the snapshot what became of it; one before which nothing was removed is of no use."""
+    now_recorded = await recorded(desk, intent.intent_id)
+    if sent is Sent.REFUSED and now_recorded.state is IntentState.REFUSED:
+        await desk.ledger.snapshots.delete(intent.intent_id, now=desk.clock.now())
+    await desk.publish(*changed_by(now_recorded))
 
 
 async def _objection(desk: Desk, intent: Intent) -> RecontactError | None:
@@ -203,7 +216,7 @@ async def follow(desk: Desk, intent_id: str) -> None:
         delay = next_look(rate, intent.ids or 0, max(waited, age.total_seconds()), pace=desk.pace)
         delay = hindered_look(delay, looks.vain, retry_after=looks.retry_after)
     async with desk.at_work():
-        await desk.publish(*changed_uris(intent.group, intent.kind, intent.job_id or intent_id))
+        await desk.publish(*changed_by(intent))
 
 
 async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
@@ -220,7 +233,7 @@ async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
 async def note(desk: Desk, intent: Intent, job: Job) -> None:
     """Remember what a look showed, and tell subscribers when the state changed; `follow` tells the end."""
     if await desk.ledger.note_job(intent.intent_id, job, now=desk.clock.now()):
-        await desk.publish(*changed_uris(intent.group, intent.kind, job.job_id))
+        await desk.publish(*changed_by(intent))
 
 
 async def ended(desk: Desk, intent_id: str) -> Intent:

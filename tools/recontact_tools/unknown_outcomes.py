@@ -49,7 +49,7 @@ def _grown(before: int, now: int | None) -> str:
     return "The count has not grown: nothing was stored, or only IDs that were stored already."
 
 
-def removal_unknown(*, looked: bool) -> dict[str, Detail]:
+def removal_unknown(intent: Intent, *, looked: bool) -> dict[str, Detail]:
     """Say that a removal was requested, and its effect not seen."""
     found = "the target group still holds IDs" if looked else "the count could not be read"
     return OutcomeUnknown(
@@ -59,4 +59,5 @@ def removal_unknown(*, looked: bool) -> dict[str, Detail]:
             "same it did not; asking for a removal again needs a new confirmation, and another idempotency_key if "
             "there was one."
         ),
+        details={"job_id": intent.intent_id},
     ).as_dict()

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from recontact_tools.ledger.records import PROVED_WITHIN
 from recontact_tools.models import JobKind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from recontact_tools.ledger import Intent, Ledger, Replacement
-
-
-# ours: a list that could not be read by then is not read any more; `get_upload_job` compares it when asked.
-PROVED_WITHIN = timedelta(hours=1)
 
 
 class Workflow(StrEnum):

@@ -151,7 +151,16 @@ def standing(connection: sqlite3.Connection, replacement: Replacement) -> Replac
     if earlier is None or not earlier.has_ended:
         return earlier
     is_same = earlier.stage is Stage.DONE and replacement.created_at - earlier.updated_at <= SAME_CALL_WITHIN
-    return earlier if is_same else None
+    return earlier if is_same and not _changed_since(connection, earlier) else None
+
+
+def _changed_since(connection: sqlite3.Connection, earlier: Replacement) -> bool:
+    """Tell whether anything was asked for since a replacement ended that may have changed what is stored."""
+    row = connection.execute(
+        f"SELECT 1 FROM intents WHERE {_OF_GROUP} AND created_at > ? AND state <> 'refused' LIMIT 1",  # noqa: S608 - a constant of ours
+        (*group_values(earlier.group), instant(earlier.updated_at)),
+    ).fetchone()
+    return row is not None
 
 
 def open_once(connection: sqlite3.Connection, replacement: Replacement) -> Replacement:

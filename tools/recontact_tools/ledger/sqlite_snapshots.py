@@ -8,6 +8,7 @@ from datetime import datetime
 from recontact_tools.ledger.audit import append
 from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.records import PROVED_WITHIN
 from recontact_tools.ledger.rows import group_from, group_values, instant
 from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot
 from recontact_tools.models import TargetGroup
@@ -160,8 +161,10 @@ def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
         "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "
         "(SELECT intent_id FROM intents WHERE state IN ('planned', 'sending', 'started')) AND NOT EXISTS "
         "(SELECT 1 FROM replacements WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck') AND (snapshot_id = "
-        "replacement_id OR snapshot_id IN (SELECT intent_id FROM intents WHERE parent_id = replacement_id)))",
-        (instant(now),),
+        "replacement_id OR snapshot_id IN (SELECT intent_id FROM intents WHERE parent_id = replacement_id))) "
+        "AND NOT EXISTS (SELECT 1 FROM intents WHERE restores = 'snapshot:' || snapshot_id AND (state IN ('planned', "
+        "'sending', 'started') OR (state = 'finished' AND proof IS NULL AND updated_at > ?)))",
+        (instant(now), instant(now - PROVED_WITHIN)),
     )
     return tuple(row["snapshot_id"] for row in rows)
 
