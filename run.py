@@ -43,13 +43,13 @@ CHECKS = (
     ("lint-imports",),
     ("docs/generate.py", "--check"),
     ("coverage", "erase"),
-    ("coverage", "run", "-m", "pytest", "-n", "2"),
+    ("coverage", "run", "-m", "pytest", "-n", "2", "--dist", "worksteal"),
     ("coverage", "combine", "--quiet"),
     ("coverage", "report"),
 )
 # Each task: the dependency groups it needs and its steps; the last one takes the caller's further words.
 TASKS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
-    "test": (("test",), (("pytest", "-n", "2"),)),
+    "test": (("test",), (("pytest", "-n", "2", "--dist", "worksteal"),)),
     "check": (("test", "check"), CHECKS),
     "bench": (("test",), (("bench.run",),)),
     "docs": (("test",), (("docs/generate.py",),)),
