@@ -10,7 +10,8 @@ import pytest
 from typer.testing import Result
 
 from recontact_mcp.cli.snapshots import write_new_file
-from recontact_tools.ledger import Intent, Ledger, Snapshot
+from recontact_tools.ledger import Intent, Ledger, Replacement, Snapshot, Stage
+from recontact_tools.models import IdType
 
 Run = Callable[..., Result]
 OnLedger = Callable[[Callable[[Ledger], Awaitable[None]]], None]
@@ -153,6 +154,34 @@ def test_a_snapshot_that_running_work_needs_is_not_deleted(
     assert result.exit_code == 1
     assert "still runs" in result.stderr
     assert snapshot_id(run) == incomplete.snapshot_id
+
+
+def test_a_snapshot_that_a_running_replacement_may_go_back_to_is_not_deleted(
+    run: Run, on_ledger: OnLedger, incomplete: Snapshot, intent: Callable[..., Intent]
+) -> None:
+    removal = intent(parent_id="R")
+
+    async def begin(ledger: Ledger) -> None:
+        running = Replacement(
+            replacement_id="R",
+            removal_id=removal.intent_id,
+            principal="local",
+            group=removal.group,
+            id_type=IdType.RSID,
+            ids=1,
+            stored_before=7,
+            stage=Stage.REMOVING,
+            fingerprint="wish",
+            created_at=removal.created_at,
+            updated_at=removal.created_at,
+        )
+        await ledger.replacements.open(running)
+        await ledger.open_intent(removal, payload=None)
+        await ledger.snapshots.begin(incomplete)
+
+    on_ledger(begin)
+    result = run("snapshots", "delete", incomplete.snapshot_id, "--yes")
+    assert (result.exit_code, snapshot_id(run)) == (1, incomplete.snapshot_id)
 
 
 def test_a_ledger_that_is_none_is_said_so(run: Run, environment: Mapping[str, str]) -> None:

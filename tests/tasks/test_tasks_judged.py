@@ -104,3 +104,17 @@ def test_a_failed_job_completes_its_task_without_an_error_as_the_job_tool_answer
     seen = judged(TASK, intent(IntentState.FINISHED), result, now=NOW, pace=1.0)
     assert (seen.status, seen.result, seen.message) == ("completed", result, "Tell the user.")
     assert seen.poll_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        pytest.param("CANCELLED: It was stopped in time.", "cancelled", id="stopped"),
+        pytest.param("PLAN_DRIFTED: The number has changed.", "completed", id="refused"),
+        pytest.param(None, "completed", id="done"),
+    ],
+)
+def test_a_replacement_that_was_stopped_is_a_task_that_was(reason: str | None, status: str) -> None:
+    body = {"poll_after_seconds": 0, "failure_reason": reason, "next_step": "Tell the user."}
+    result = CallToolResult(content=[], structured_content=body)
+    assert judged(TASK, None, result, now=NOW, pace=1.0).status == status

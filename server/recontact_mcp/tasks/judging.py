@@ -10,7 +10,6 @@ from recontact_mcp.tasks.wire import Status, TaskState
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import Intent, IntentState, Task
 from recontact_tools.schedule import Eta, poll_after
-from recontact_tools.snapshotting import cancelled
 
 
 def running(task: Task, handle: Mapping[str, Any]) -> TaskState:
@@ -31,8 +30,8 @@ def judged(task: Task, intent: Intent | None, result: CallToolResult, *, now: da
             return _state(
                 task, "working", updated, message=_progress(task, body), poll_seconds=body["poll_after_seconds"]
             )
-        if body.get("failure_reason") == cancelled().message:  # a replacement tells it so
-            return _state(task, "cancelled", updated, message=cancelled().message)
+        if str(body.get("failure_reason")).startswith(f"{ErrorCode.CANCELLED}: "):  # a replacement tells it so
+            return _state(task, "cancelled", updated, message=body["failure_reason"])
         return _state(task, "completed", updated, message=body["next_step"], result=result)
     error: Mapping[str, Any] = body["error"]
     if not _is_final(intent, error):
