@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from recontact_tools.errors import Detail, ErrorCode
-from recontact_tools.ledger import ENDS, Intent, IntentState, Ledger, Proof, Replacement, Stage
+from recontact_tools.ledger import ACTIVE_STATES, ENDS, Intent, IntentState, Ledger, Proof, Replacement, Stage
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.rates import rate_of
 from recontact_tools.schedule import Eta, eta, remaining
@@ -15,7 +15,6 @@ Kind: TypeAlias = Literal["upload", "removal", "restore", "replacement"]
 
 # ours: reading 100,000 IDs at Cint takes two minutes; a proof that is not there by then could not be made.
 PROVING = timedelta(minutes=5)
-_ACTIVE = frozenset({IntentState.PLANNED, IntentState.SENDING, IntentState.STARTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ async def history(
 
 
 async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: float) -> Line:
-    runs = intent.state in _ACTIVE or _is_being_proved(intent, now)
+    runs = intent.state in ACTIVE_STATES or _is_being_proved(intent, now)
     elapsed = max(0.0, (now - intent.created_at).total_seconds())
     whole = await _whole(ledger, {intent.kind: intent.ids or 0}, intent.group, pace=pace) if runs else Eta(0, 0)
     ended = intent.job.completed_at if intent.job else None

@@ -6,13 +6,13 @@ from sqlite3 import Connection, Row
 
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.following import ForeignJob, JobKey
-from recontact_tools.ledger.rows import group_values, instant, job_from, job_text
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant, job_from, job_text
+from recontact_tools.models import Job, JobKind
 
 # ours: some five megabytes; whoever asks for an older job asks the API again.
 KEPT = 10_000
 
-_KEY = "kind = ? AND account_id = ? AND project_id = ? AND target_group_id = ? AND job_id = ?"
+_KEY = f"kind = ? AND {OF_GROUP} AND job_id = ?"
 
 
 class SqliteElsewhere:
@@ -110,7 +110,7 @@ def _values(key: JobKey) -> tuple[str | int, ...]:
 
 
 def _from(row: Row) -> ForeignJob:
-    group = TargetGroup(row["account_id"], row["project_id"], row["target_group_id"])
+    group = group_from(row)
     return ForeignJob(
         JobKey(JobKind(row["kind"]), group, row["job_id"]),
         row["job"] and job_from(row["job"]),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -123,31 +123,11 @@ def about_intent(
     intent: Intent, event: Event, at: datetime, *, job_id: str | None = None, detail: Mapping[str, Word] | None = None
 ) -> Entry:
     """Return the entry for something that happened to an upload or a removal."""
-    return Entry(
-        at=at,
-        principal=intent.principal,
-        event=event,
-        subject=intent.kind.value,
-        account_id=intent.group.account_id,
-        project_id=intent.group.project_id,
-        target_group_id=intent.group.target_group_id,
-        intent_id=intent.intent_id,
-        plan_id=intent.plan_id,
-        job_id=job_id or intent.job_id,
-        detail=detail or {},
-    )
+    entry = about(intent.group, event, intent.kind.value, at=at, principal=intent.principal, **(detail or {}))
+    return replace(entry, intent_id=intent.intent_id, plan_id=intent.plan_id, job_id=job_id or intent.job_id)
 
 
 def about_plan(plan: Plan, event: Event, at: datetime, **detail: Word) -> Entry:
     """Return the entry for something that happened to the plan of a removal or a replacement."""
-    return Entry(
-        at=at,
-        principal=plan.principal,
-        event=event,
-        subject=plan.purpose.value,
-        account_id=plan.group.account_id,
-        project_id=plan.group.project_id,
-        target_group_id=plan.group.target_group_id,
-        plan_id=plan.plan_id,
-        detail=detail,
-    )
+    entry = about(plan.group, event, plan.purpose.value, at=at, principal=plan.principal, **detail)
+    return replace(entry, plan_id=plan.plan_id)

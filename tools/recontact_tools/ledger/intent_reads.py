@@ -4,14 +4,12 @@ import sqlite3
 
 from recontact_tools.ledger.faults import UnknownIntent
 from recontact_tools.ledger.records import Intent
-from recontact_tools.ledger.rows import INTENT_COLUMNS, group_values, intent_from
+from recontact_tools.ledger.rows import ACTIVE, INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.models import JobKind, TargetGroup
 
 _SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 # Unary plus: look a job up by its ids, not among everything that a busy target group ever had.
 _OF_THIS_GROUP = "+account_id = ? AND +project_id = ? AND +target_group_id = ?"
-_ACTIVE = "state IN ('planned', 'sending', 'started')"
 
 
 def one(connection: sqlite3.Connection, intent_id: str) -> Intent | None:
@@ -34,13 +32,13 @@ def existing(connection: sqlite3.Connection, intent_id: str) -> Intent:
 
 def active(connection: sqlite3.Connection, group: TargetGroup) -> Intent | None:
     """Read the one active intent of a target group."""
-    row = connection.execute(f"{_SELECT} WHERE {_OF_GROUP} AND {_ACTIVE}", group_values(group)).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE {OF_GROUP} AND {ACTIVE}", group_values(group)).fetchone()
     return row and intent_from(row)
 
 
 def unsettled(connection: sqlite3.Connection) -> tuple[Intent, ...]:
     """Read all active intents that are no part of a replacement, oldest first."""
-    rows = connection.execute(f"{_SELECT} WHERE {_ACTIVE} AND parent_id IS NULL ORDER BY position")
+    rows = connection.execute(f"{_SELECT} WHERE {ACTIVE} AND parent_id IS NULL ORDER BY position")
     return tuple(intent_from(row) for row in rows)
 
 

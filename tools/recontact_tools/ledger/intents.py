@@ -17,6 +17,8 @@ from recontact_tools.ledger.intent_reads import active, existing
 from recontact_tools.ledger.records import Intent, Proof
 from recontact_tools.ledger.rows import (
     INTENT_COLUMNS,
+    OF_GROUP,
+    REPLACING,
     error_text,
     group_values,
     instant,
@@ -29,8 +31,6 @@ from recontact_tools.models import Job, JobKind, TargetGroup
 
 _MARKS = ", ".join("?" for _ in INTENT_COLUMNS.split(","))
 _INSERT = f"INSERT INTO intents ({INTENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - a constant of ours
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
-_REPLACING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
 
 
 def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None) -> None:
@@ -42,7 +42,7 @@ def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None
         sqlite3.IntegrityError: its id or its idempotency key is taken, or its target group has an active intent.
     """
     replacing = connection.execute(
-        f"SELECT replacement_id, attempts FROM replacements WHERE {_OF_GROUP} AND {_REPLACING}",  # noqa: S608 - ours
+        f"SELECT replacement_id, attempts FROM replacements WHERE {OF_GROUP} AND {REPLACING}",  # noqa: S608 - ours
         group_values(intent.group),
     ).fetchone()
     if replacing is not None and replacing["replacement_id"] != intent.parent_id:

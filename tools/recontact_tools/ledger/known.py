@@ -3,10 +3,8 @@
 import sqlite3
 
 from recontact_tools.ledger.records import Duration, Intent
-from recontact_tools.ledger.rows import INTENT_COLUMNS, group_values, intent_from
+from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.models import JobKind, TargetGroup
-
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 
 
 def groups(connection: sqlite3.Connection, prefix: str, limit: int) -> tuple[str, ...]:
@@ -26,7 +24,7 @@ def jobs(
     found = "SELECT job_id FROM intents WHERE kind = ? AND job_id IS NOT NULL AND substr(job_id, 1, ?) = ?"
     values: tuple[str | int, ...] = (kind.value, len(prefix), prefix)
     if group is not None:
-        found, values = f"{found} AND {_OF_GROUP}", (*values, *group_values(group))
+        found, values = f"{found} AND {OF_GROUP}", (*values, *group_values(group))
     rows = connection.execute(f"{found} ORDER BY position DESC LIMIT ?", (*values, limit))
     return tuple(row["job_id"] for row in rows)
 

@@ -7,10 +7,9 @@ from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger.audit import append
 from recontact_tools.ledger.entries import Event, Evidence, about_plan
 from recontact_tools.ledger.records import Plan
-from recontact_tools.ledger.rows import PLAN_COLUMNS, group_values, instant, plan_from, plan_values
+from recontact_tools.ledger.rows import OF_GROUP, PLAN_COLUMNS, group_values, instant, plan_from, plan_values
 from recontact_tools.models import TargetGroup
 
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 _SELECT = f"SELECT {PLAN_COLUMNS} FROM plans"  # noqa: S608 - the columns are a constant of ours
 _CLOSED_BECAUSE = {
     ErrorCode.CONFIRMATION_DECLINED: Event.CONFIRMATION_DECLINED,
@@ -23,7 +22,7 @@ _CLOSED_BECAUSE = {
 def record(connection: sqlite3.Connection, plan: Plan) -> None:
     """Write a plan; other open plans of the same principal and target group are closed."""
     older = connection.execute(
-        f"{_SELECT} WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND plan_id <> ?",
+        f"{_SELECT} WHERE principal = ? AND {OF_GROUP} AND state = 'open' AND plan_id <> ?",
         (plan.principal, *group_values(plan.group), plan.plan_id),
     ).fetchall()
     for row in older:
@@ -40,7 +39,7 @@ def record(connection: sqlite3.Connection, plan: Plan) -> None:
 def usable(connection: sqlite3.Connection, principal: str, group: TargetGroup, now: datetime) -> Plan | None:
     """Read the open plan of a principal and target group, unless it has expired."""
     row = connection.execute(
-        f"{_SELECT} WHERE principal = ? AND {_OF_GROUP} AND state = 'open' AND expires_at > ?",
+        f"{_SELECT} WHERE principal = ? AND {OF_GROUP} AND state = 'open' AND expires_at > ?",
         (principal, *group_values(group), instant(now)),
     ).fetchone()
     return row and plan_from(row)

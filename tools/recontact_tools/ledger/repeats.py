@@ -8,7 +8,7 @@ from hashlib import blake2b
 from recontact_tools.ledger import intent_reads, intents
 from recontact_tools.ledger.faults import IntentIdTaken, KeyTaken
 from recontact_tools.ledger.records import Intent
-from recontact_tools.ledger.rows import INTENT_COLUMNS, group_values, intent_from
+from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.ledger.states import ACTIVE_STATES, IntentState
 
 # ours: a host that gave a call up, or a model that lost its answer, repeats it within minutes; who uploads the same
@@ -20,12 +20,12 @@ UNKNOWN_FOR = timedelta(hours=24)
 _DIGEST_BYTES = 32
 _SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
 # Of a target group that was emptied since, the same list is a new wish.
-_SINCE_REMOVAL = """
+_SINCE_REMOVAL = f"""
     position > coalesce((
         SELECT max(position) FROM intents WHERE kind = 'removal' AND state <> 'refused'
-        AND account_id = ? AND project_id = ? AND target_group_id = ?
+        AND {OF_GROUP}
     ), 0)
-"""
+"""  # noqa: S608 - a constant of ours
 
 
 def still_stands(earlier: Intent, now: datetime) -> bool:

@@ -13,6 +13,8 @@ from recontact_tools.ledger.faults import ActiveIntent, ActiveReplacement, Repla
 from recontact_tools.ledger.records import Proof, Replacement
 from recontact_tools.ledger.repeats import SAME_CALL_WITHIN
 from recontact_tools.ledger.rows import (
+    OF_GROUP,
+    REPLACING,
     error_text,
     group_from,
     group_values,
@@ -30,19 +32,17 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM replacements"  # noqa: S608 - the columns are a constant of ours
 _MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
 _INSERT = f"INSERT INTO replacements ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - as above
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 _EVENTS = {
     Stage.DONE: Event.REPLACEMENT_COMPLETED,
     Stage.REFUSED: Event.REPLACEMENT_FAILED,
     Stage.RESTORED: Event.REPLACEMENT_FAILED,
     Stage.STUCK: Event.REPLACEMENT_FAILED,
 }
-_RUNNING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
 
 
 def unsettled(connection: sqlite3.Connection) -> tuple[Replacement, ...]:
     """Read every replacement that has not ended, oldest first."""
-    rows = connection.execute(f"{_SELECT} WHERE {_RUNNING} ORDER BY position")
+    rows = connection.execute(f"{_SELECT} WHERE {REPLACING} ORDER BY position")
     return tuple(_replacement(row) for row in rows)
 
 
@@ -123,7 +123,7 @@ def one(connection: sqlite3.Connection, replacement_id: str) -> Replacement | No
 
 def active(connection: sqlite3.Connection, group: TargetGroup) -> Replacement | None:
     """Read the one replacement that works on a target group."""
-    row = connection.execute(f"{_SELECT} WHERE {_OF_GROUP} AND {_RUNNING}", group_values(group)).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE {OF_GROUP} AND {REPLACING}", group_values(group)).fetchone()
     return row and _replacement(row)
 
 
@@ -157,7 +157,7 @@ def standing(connection: sqlite3.Connection, replacement: Replacement) -> Replac
 def _changed_since(connection: sqlite3.Connection, earlier: Replacement) -> bool:
     """Tell whether anything was asked for since a replacement ended that may have changed what is stored."""
     row = connection.execute(
-        f"SELECT 1 FROM intents WHERE {_OF_GROUP} AND created_at > ? AND state <> 'refused' LIMIT 1",  # noqa: S608 - a constant of ours
+        f"SELECT 1 FROM intents WHERE {OF_GROUP} AND created_at > ? AND state <> 'refused' LIMIT 1",  # noqa: S608 - a constant of ours
         (*group_values(earlier.group), instant(earlier.updated_at)),
     ).fetchone()
     return row is not None

@@ -21,6 +21,10 @@ PLAN_COLUMNS = (
     "plan_id, principal, account_id, project_id, target_group_id, count, created_at, expires_at, state, purpose, "
     "new_ids, fingerprint"
 )
+# Conditions: of one target group, of an intent that is active, of a replacement that has not ended.
+OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
+ACTIVE = "state IN ('planned', 'sending', 'started')"
+REPLACING = "stage NOT IN ('done', 'refused', 'restored', 'stuck')"
 
 
 def instant(moment: datetime) -> str:

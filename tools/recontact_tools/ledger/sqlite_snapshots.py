@@ -9,7 +9,7 @@ from recontact_tools.ledger.audit import append
 from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import PROVED_WITHIN
-from recontact_tools.ledger.rows import group_from, group_values, instant
+from recontact_tools.ledger.rows import ACTIVE, OF_GROUP, REPLACING, group_from, group_values, instant
 from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot
 from recontact_tools.models import TargetGroup
 
@@ -18,7 +18,6 @@ _COLUMNS = (
     "set_hash, created_at, updated_at, expires_at"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM snapshots"  # noqa: S608 - the columns are a constant of ours
-_OF_GROUP = "account_id = ? AND project_id = ? AND target_group_id = ?"
 
 
 class SqliteSnapshots:
@@ -137,7 +136,7 @@ def add(connection: sqlite3.Connection, snapshot_id: str, pieces: Sequence[Piece
 
 def kept(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) -> tuple[Snapshot, ...]:
     """Read the snapshots taken before removals, the latest first."""
-    where, values = (f"AND {_OF_GROUP} ", group_values(group)) if group else ("", ())
+    where, values = (f"AND {OF_GROUP} ", group_values(group)) if group else ("", ())
     rows = connection.execute(
         f"{_SELECT} WHERE purpose = 'removal' {where}ORDER BY position DESC LIMIT ?", (*values, limit)
     )
@@ -158,12 +157,12 @@ def delete(connection: sqlite3.Connection, snapshot_id: str, now: datetime) -> b
 def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
     """Read the ids of the lists whose time has come and that no running work needs."""
     rows = connection.execute(
-        "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "
-        "(SELECT intent_id FROM intents WHERE state IN ('planned', 'sending', 'started')) AND NOT EXISTS "
-        "(SELECT 1 FROM replacements WHERE stage NOT IN ('done', 'refused', 'restored', 'stuck') AND (snapshot_id = "
+        "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "  # noqa: S608 - constants of ours
+        f"(SELECT intent_id FROM intents WHERE {ACTIVE}) AND NOT EXISTS "
+        f"(SELECT 1 FROM replacements WHERE {REPLACING} AND (snapshot_id = "
         "replacement_id OR snapshot_id IN (SELECT intent_id FROM intents WHERE parent_id = replacement_id))) "
-        "AND NOT EXISTS (SELECT 1 FROM intents WHERE restores = 'snapshot:' || snapshot_id AND (state IN ('planned', "
-        "'sending', 'started') OR (state = 'finished' AND proof IS NULL AND updated_at > ?)))",
+        f"AND NOT EXISTS (SELECT 1 FROM intents WHERE restores = 'snapshot:' || snapshot_id AND ({ACTIVE} "
+        "OR (state = 'finished' AND proof IS NULL AND updated_at > ?)))",
         (instant(now), instant(now - PROVED_WITHIN)),
     )
     return tuple(row["snapshot_id"] for row in rows)

@@ -4,9 +4,9 @@ from datetime import datetime
 from sqlite3 import Connection, Row
 
 from recontact_tools.ledger.file import LedgerFile
-from recontact_tools.ledger.rows import group_values, instant
+from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant
 from recontact_tools.ledger.task_interface import Task
-from recontact_tools.models import JobKind, TargetGroup
+from recontact_tools.models import JobKind
 
 _COLUMNS = (
     "task_id, principal, kind, account_id, project_id, target_group_id, job_id, created_at, expires_at, "
@@ -14,7 +14,7 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608 - the columns are a constant of ours
 _INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
-_OF_JOB = "principal = ? AND kind = ? AND job_id = ? AND account_id = ? AND project_id = ? AND target_group_id = ?"
+_OF_JOB = f"principal = ? AND kind = ? AND job_id = ? AND {OF_GROUP}"
 
 
 class SqliteTasks:
@@ -77,7 +77,7 @@ def _task_from(row: Row) -> Task:
         task_id=row["task_id"],
         principal=row["principal"],
         kind=JobKind(row["kind"]),
-        group=TargetGroup(row["account_id"], row["project_id"], row["target_group_id"]),
+        group=group_from(row),
         job_id=row["job_id"],
         created_at=datetime.fromisoformat(row["created_at"]),
         expires_at=datetime.fromisoformat(row["expires_at"]),
