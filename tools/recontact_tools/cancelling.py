@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recontact_tools.models import TargetGroup
     from recontact_tools.runtime import Runtime
 
+_ENDED = "The job has ended already; there was nothing left to stop."
 _GOES_ON_UPSTREAM = "it runs at Cint, whose API cannot cancel a job: it goes on to its end."
 
 
@@ -70,9 +71,7 @@ async def _elsewhere(runtime: Runtime, group: TargetGroup, job_id: str) -> Cance
         job = await read_job(runtime.gateway, group, JobKind.UPLOAD, job_id)
     except NotFound:
         job = await read_job(runtime.gateway, group, JobKind.REMOVAL, job_id)
-    told = "The job has ended already; there was nothing left to stop."
-    if not job.is_finished:
-        told = f"It was not started here: {_GOES_ON_UPSTREAM}"
+    told = _ENDED if job.is_finished else f"It was not started here: {_GOES_ON_UPSTREAM}"
     return Cancelled(stopped=False, explanation=told, is_known=False)
 
 
@@ -97,7 +96,7 @@ def _too_late(intent: Intent) -> str:
         return f"The job was sent: {_GOES_ON_UPSTREAM} {GETTER[intent.kind]} follows it."
     if intent.state is IntentState.UNKNOWN:
         return f"Nobody knows what became of it: if it arrived, {_GOES_ON_UPSTREAM}"
-    return "The job has ended already; there was nothing left to stop."
+    return _ENDED
 
 
 async def _cancel_replacement(runtime: Runtime, replacement: Replacement) -> Cancelled:

@@ -7,7 +7,7 @@ import anyio
 from recontact_tools.errors import JobRunning, Refused, Unreachable
 from recontact_tools.guardrails import RunningJob, check_no_job, job_in_the_way
 from recontact_tools.job_reads import read_started
-from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Intent, IntentState
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import settled_within
@@ -37,6 +37,13 @@ async def with_running_job(runtime: Runtime, group: TargetGroup, refusal: JobRun
     active = await runtime.ledger.active(group)
     running = await _listed(runtime, group) if active is None else running_job(runtime, active)
     return refusal if running is None else job_in_the_way(running)
+
+
+def in_the_way(runtime: Runtime, group: TargetGroup, other: ActiveIntent | ActiveReplacement) -> JobRunning:
+    """Say what the ledger has found to work on a target group already."""
+    if isinstance(other, ActiveIntent):
+        return job_in_the_way(running_job(runtime, other.intent))
+    return job_in_the_way(running_replacement(group, other.replacement_id))
 
 
 def running_job(runtime: Runtime, intent: Intent) -> RunningJob:

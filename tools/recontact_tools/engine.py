@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from datetime import timedelta
@@ -14,6 +13,7 @@ import anyio
 import anyio.abc
 from anyio import to_thread
 
+from recontact_tools import election
 from recontact_tools.work import unsettled_work, work_of
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class DurableEngine:
     """Runs intents to their end, through crashes; costs nothing until the first one is submitted.
 
     *folder* holds the engine's database and its lock. The process that holds the lock executes; the others
-    hand it their intents through the database and take over when the lock is free. The lock file is never
-    removed: two processes must not hold locks on two files of one name.
+    hand it their intents through the database and take over when the lock is free.
     """
 
     def __init__(self, folder: Path, desk: Desk, tasks: anyio.abc.TaskGroup) -> None:
@@ -127,16 +126,9 @@ class DurableEngine:
             if self._hand_over is None:
                 await to_thread.run_sync(import_module, "recontact_tools.launching")
                 if self._lock < 0:
-                    self._lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._hand_over = await (self._launch() if self._elected() else self._stand_by())
+                    self._lock = election.opened(self._lock_file)
+                self._hand_over = await (self._launch() if election.won(self._lock) else self._stand_by())
             return self._hand_over
-
-    def _elected(self) -> bool:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     async def _launch(self) -> HandOver:
         """Start to execute, or let go of the lock: a caller who goes away must not leave the engine half started."""
@@ -149,7 +141,7 @@ class DurableEngine:
                 await launching.forget(self._desk.clock.now() - WORKFLOWS_KEPT)
             except BaseException:
                 await to_thread.run_sync(launching.shut_down)
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+                election.step_back(self._lock)
                 raise
         os.pwrite(self._lock, b"launched\n", 0)
         self._executes = True
@@ -160,7 +152,7 @@ class DurableEngine:
 
         while not os.pread(self._lock, 1, 0):
             await anyio.sleep(FIRST_LAUNCH_SECONDS)
-            if self._elected():  # the sibling died while it was creating the database
+            if election.won(self._lock):  # the sibling died while it was creating the database
                 return await self._launch()
         client = await to_thread.run_sync(launching.client, self._database)
         self._client = client
@@ -169,7 +161,7 @@ class DurableEngine:
 
     async def _take_over_when_free(self) -> None:
         while not self._executes:
-            if self._elected():
+            if election.won(self._lock):
                 await self._take_over()
             await anyio.sleep(STANDBY_SECONDS)
 

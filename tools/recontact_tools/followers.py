@@ -6,7 +6,6 @@ one that still has watchers takes over at once; when none has, nobody follows un
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
+from recontact_tools import election
 from recontact_tools.elsewhere import Asked
 from recontact_tools.errors import ErrorCode, RateLimited, RecontactError, Unreachable
 from recontact_tools.ledger import ForeignJob, JobKey, LedgerFault
@@ -49,7 +49,7 @@ FIRST_SECONDS = 5.0
 class Followers:
     """Has jobs followed that this ledger did not start, here or in the process that does so for all.
 
-    *folder* holds the lock, whose file is never removed, for the reason given in `engine`.
+    *folder* holds the lock.
     """
 
     def __init__(self, folder: Path, runtime: Runtime, watched: Watched) -> None:
@@ -136,10 +136,8 @@ class Followers:
     def _elected(self) -> bool:
         if self._lock >= 0:
             return True
-        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        lock = election.opened(self._lock_file)
+        if not election.won(lock):
             os.close(lock)
             return False
         self._lock = lock
@@ -179,13 +177,11 @@ class Followers:
         await self._runtime.publish(*changed_uris(key.group, key.kind, key.job_id))
 
     async def _look(self, key: JobKey, looks: Looks, asked: Asked) -> tuple[Looks, Look | None]:
-        """Look once; what keeps the API from answering says nothing about the job."""
+        """Look once, and count how that went."""
         try:
             seen = await look_once(self._runtime, key.group, key.kind, key.job_id, asked)
-        except (RateLimited, Unreachable) as error:
-            return Looks(looks.vain + 1, looks.misses, error.retry_after), None
-        except RecontactError:
-            return Looks(looks.vain + 1, looks.misses + 1), None
+        except RecontactError as error:
+            return looks.hindered(error), None
         return Looks(), seen.look
 
 

@@ -14,7 +14,7 @@ from mcp.server.mcpserver import (
 from pydantic import BaseModel, Field
 
 from recontact_tools.locating import locate
-from recontact_tools.models import IdType
+from recontact_tools.models import IdType, TargetGroup
 from recontact_tools.plans import NewList, Question, question
 from recontact_tools.policy import check_write
 from recontact_tools.reading_source import read_source
@@ -71,6 +71,19 @@ async def _progress(ctx: Context[Lifespan]) -> Progress:
     return ctx.report_progress
 
 
+def _require_asking(ctx: Context[Lifespan]) -> None:
+    ctx.request_context.lifespan_context.require_asking(ctx)
+
+
+async def _asked(
+    ctx: Context[Lifespan], runtime: Runtime, group: TargetGroup, new: NewList | None
+) -> Elicit[Confirmation] | Confirmation | Unanswered:
+    """Put the question to a person, or bring back what was answered to it."""
+    _require_asking(ctx)
+    asked = await question(runtime, group, answered=ctx.input_responses is not None, new=new)
+    return await ctx.request_context.lifespan_context.ask(ctx, asked)
+
+
 async def _confirmation(
     target_group_id: str,
     project_id: str | None,
@@ -78,16 +91,13 @@ async def _confirmation(
     idempotency_key: str | None,
     ctx: Context[Lifespan],
 ) -> Elicit[Confirmation] | Confirmation | Unanswered:
-    lifespan = ctx.request_context.lifespan_context
     if idempotency_key is None:  # else the answer may be known, and nobody is asked
-        lifespan.require_asking(ctx)
-    runtime = await lifespan.runtime()
+        _require_asking(ctx)
+    runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     if idempotency_key is not None and await is_known_removal(runtime, group, idempotency_key):
         return Unanswered(reason="not_asked")
-    lifespan.require_asking(ctx)
-    asked = await question(runtime, group, answered=ctx.input_responses is not None)
-    return await lifespan.ask(ctx, asked)
+    return await _asked(ctx, runtime, group, None)
 
 
 async def _replacement_confirmation(
@@ -101,20 +111,16 @@ async def _replacement_confirmation(
     idempotency_key: str | None,
     ctx: Context[Lifespan],
 ) -> Elicit[Confirmation] | Confirmation | Unanswered:
-    lifespan = ctx.request_context.lifespan_context
-    if idempotency_key is None:  # else the answer may be known, and nobody is asked
-        lifespan.require_asking(ctx)
-    runtime = await lifespan.runtime()
+    if idempotency_key is None:  # as above
+        _require_asking(ctx)
+    runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
     file = await read_source(runtime, path, ids, column=column, id_type=IdType(id_type))
     wanted = await replacement_wished(runtime, group, file, IdType(id_type), key=idempotency_key)
     if await replaced_before(runtime, wanted) is not None:
         return Unanswered(reason="not_asked")
-    lifespan.require_asking(ctx)
-    new = NewList(wanted.ids, wanted.fingerprint)
-    asked = await question(runtime, group, answered=ctx.input_responses is not None, new=new)
-    return await lifespan.ask(ctx, asked)
+    return await _asked(ctx, runtime, group, NewList(wanted.ids, wanted.fingerprint))
 
 
 # The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it

@@ -163,11 +163,16 @@ async def proved(runtime: Runtime, seen: Seen, *, seconds: float) -> Seen:
     """Return a finished restore with its proof, which is being made; without it after *seconds*."""
     intent, waited = seen.intent, 0.0
     while intent is not None and _is_being_proved(intent, seen.job) and waited < seconds:
-        delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)  # the ledger is near
-        await runtime.clock.sleep(delay)
-        waited += delay
+        waited = await paused(runtime, waited, seconds=seconds)
         intent = await runtime.ledger.get(intent.intent_id)
     return replace(seen, intent=intent)
+
+
+async def paused(runtime: Runtime, waited: float, *, seconds: float) -> float:
+    """Sleep before the ledger, which is near, is read again; return how long was waited then, of at most *seconds*."""
+    delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)
+    await runtime.clock.sleep(delay)
+    return waited + delay
 
 
 def _is_being_proved(intent: Intent, job: Job) -> bool:

@@ -25,9 +25,9 @@ from recontact_tools.locating import locate
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import check_read, check_write
 from recontact_tools.rates import rate_of
-from recontact_tools.reading_source import read_source
+from recontact_tools.reading_source import read_source, source_fields
 from recontact_tools.restoring import kept_list_of
-from recontact_tools.results import CountRange, DroppedLines, EtaSeconds, UploadPreview
+from recontact_tools.results import CountRange, EtaSeconds, UploadPreview
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import Eta, eta
 from recontact_tools.versions import Feature
@@ -177,6 +177,9 @@ def _preview(file: RespondentFile, forecast: Forecast, standing: _Standing, esti
     refused = refusal(forecast, standing.denied, standing.lost, standing.running, lacking=standing.lacking)
     if standing.again is not None and standing.denied is None and standing.lost is None:
         refused = None
+    source = source_fields(file)
+    if forecast.id_type is IdType.RID:
+        source["hints"].append(RID_HINT)
     return UploadPreview(
         ids_to_send=forecast.ids,
         stored_now=forecast.stored,
@@ -189,9 +192,6 @@ def _preview(file: RespondentFile, forecast: Forecast, standing: _Standing, esti
         not_compared_because=forecast.overlap.unknown_because,
         refusal=refused.code.value if refused else None,
         job_id=standing.job_id,
-        lines_read=file.lines,
-        column=file.column,
-        dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
-        hints=[*file.hints, RID_HINT] if forecast.id_type is IdType.RID else list(file.hints),
+        **source,
         next_step=next_step(forecast, refused, again=standing.again, tool=standing.tool),
     )

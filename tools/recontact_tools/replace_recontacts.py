@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from recontact_tools.agreeing import agreed
-from recontact_tools.handles import HandleFields
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.injected import (
     AccountId,
@@ -19,9 +18,9 @@ from recontact_tools.locating import locate
 from recontact_tools.models import IdType
 from recontact_tools.plans import NewList
 from recontact_tools.policy import check_write
-from recontact_tools.reading_source import SourceColumn, SourceIds, SourceIdType, SourcePath, read_source
-from recontact_tools.replacement_reports import replacement_report, state_of
-from recontact_tools.results import DroppedLines, ReplacementStarted
+from recontact_tools.reading_source import SourceColumn, SourceIds, SourceIdType, SourcePath, read_source, source_fields
+from recontact_tools.replacement_reports import replacement_handle, state_of
+from recontact_tools.results import ReplacementStarted
 from recontact_tools.runtime import Runtime
 from recontact_tools.starting import told_again
 from recontact_tools.starting_replacements import start_replacement
@@ -62,24 +61,11 @@ async def replace_recontacts(
 async def _started(
     runtime: Runtime, replacement: Replacement, file: RespondentFile, *, is_repeat: bool
 ) -> ReplacementStarted:
-    report = await replacement_report(runtime, replacement)
+    fields = await replacement_handle(runtime, replacement)
     parts = await runtime.ledger.replacements.parts(replacement.replacement_id)
-    fields = HandleFields(
-        job_id=report.job_id,
-        kind=report.kind,
-        status=report.status,
-        target_group_id=report.target_group_id,
-        resource_uri=report.resource_uri,
-        poll_after_seconds=report.poll_after_seconds,
-        eta_seconds=report.eta_seconds,
-        next_step=report.next_step,
-    )
     return ReplacementStarted(
         **(told_again(fields) if is_repeat else fields),
         repeated=is_repeat,
         replacement=state_of(replacement, parts),
-        lines_read=file.lines,
-        column=file.column,
-        dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
-        hints=list(file.hints),
+        **source_fields(file),
     )

@@ -1,15 +1,16 @@
 """Where a replacement stands, what a restart would do, and what it came to: in counts, never in ids."""
 
-from recontact_tools.handles import iso
+from recontact_tools.handles import HandleFields, iso
 from recontact_tools.injected import Progress
 from recontact_tools.kept_results import ReplacementReport
 from recontact_tools.ledger import Intent, Replacement, Stage
+from recontact_tools.looking import paused
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.policy import check_read
 from recontact_tools.rates import rate_of
 from recontact_tools.results import EtaSeconds, UploadJobReport
 from recontact_tools.runtime import Runtime
-from recontact_tools.schedule import Eta, eta, next_waiting_look, poll_after, remaining
+from recontact_tools.schedule import Eta, eta, poll_after, remaining
 from recontact_tools.snapshot_reports import proof_report
 from recontact_tools.uris import differences_uri, replacement_uri
 
@@ -43,9 +44,7 @@ async def replacement_seen(
     current, waited = first, 0.0
     while _may_change(first, current) and waited < seconds:
         await progress(waited, float(seconds), f"replacement: {current.stage.value if current else ''}")
-        delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)  # the ledger is near
-        await runtime.clock.sleep(delay)
-        waited += delay
+        waited = await paused(runtime, waited, seconds=seconds)
         current = await _of(runtime, group, replacement_id)
     return current
 
@@ -60,14 +59,10 @@ async def _of(runtime: Runtime, group: TargetGroup, replacement_id: str) -> Repl
     return replacement if replacement is not None and replacement.group == group else None
 
 
-async def replacement_report(runtime: Runtime, replacement: Replacement) -> UploadJobReport:
-    """Describe a replacement as the job tool answers it."""
-    parts = await runtime.ledger.replacements.parts(replacement.replacement_id)
+async def replacement_handle(runtime: Runtime, replacement: Replacement) -> HandleFields:
+    """Describe a replacement as a job to follow."""
     left, poll = await _left(runtime, replacement)
-    upload = next((part for part in reversed(parts) if part.kind is JobKind.UPLOAD), None)
-    proof, error = replacement.proof, replacement.error
-    partial = upload.job.partial_success_reason if upload and upload.job else None
-    return UploadJobReport(
+    return HandleFields(
         job_id=replacement.replacement_id,
         kind=KIND,
         status=_STATUS.get(replacement.stage, "Processing"),
@@ -76,6 +71,17 @@ async def replacement_report(runtime: Runtime, replacement: Replacement) -> Uplo
         poll_after_seconds=poll,
         eta_seconds=EtaSeconds(low=left.low, high=left.high),
         next_step=next_step(replacement, poll),
+    )
+
+
+async def replacement_report(runtime: Runtime, replacement: Replacement) -> UploadJobReport:
+    """Describe a replacement as the job tool answers it."""
+    parts = await runtime.ledger.replacements.parts(replacement.replacement_id)
+    upload = next((part for part in reversed(parts) if part.kind is JobKind.UPLOAD), None)
+    proof, error = replacement.proof, replacement.error
+    partial = upload.job.partial_success_reason if upload and upload.job else None
+    return UploadJobReport(
+        **await replacement_handle(runtime, replacement),
         created_at=iso(replacement.created_at),
         completed_at=iso(replacement.updated_at) if replacement.has_ended else None,
         failure_reason=f"{error['code']}: {error['message']}" if error else None,

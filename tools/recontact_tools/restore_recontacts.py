@@ -1,9 +1,5 @@
 """Upload a kept list again: what was stored before a removal, or what an earlier upload sent."""
 
-from dataclasses import replace
-
-from recontact_tools.comparing import check_room
-from recontact_tools.conflicts import check_no_job_runs
 from recontact_tools.handles import handle, job_of
 from recontact_tools.injected import AccountId, IdempotencyKey, Injected, ProjectId, TargetGroupId
 from recontact_tools.ledger import Intent
@@ -13,7 +9,7 @@ from recontact_tools.policy import check_write
 from recontact_tools.restoring import KeptList, SourceSnapshot, SourceUpload, kept_list_of
 from recontact_tools.results import RestoreStarted
 from recontact_tools.runtime import Runtime
-from recontact_tools.starting import repeated, start, told_again
+from recontact_tools.starting import start_upload, told_again
 from recontact_tools.wishes import planned
 
 
@@ -44,12 +40,7 @@ async def restore_recontacts(
         key=idempotency_key,
         restores=kept.source,
     )
-    intent = await repeated(runtime, wanted)
-    if intent is None:
-        await check_no_job_runs(runtime, group)
-        counted = await runtime.gateway.get_overview(group)
-        stored = await check_room(runtime, group, kept.file, id_type=kept.id_type, stored=counted)
-        intent = await start(runtime, replace(wanted, stored_before=stored), kept.file.content)
+    intent = await start_upload(runtime, wanted, kept.file, id_type=kept.id_type)
     return await _started(runtime, intent, kept, is_repeat=intent.intent_id != wanted.intent_id)
 
 

@@ -189,6 +189,12 @@ class Looks:
     misses: int = 0
     retry_after: float = 0.0
 
+    def hindered(self, error: RecontactError) -> "Looks":
+        """Count a look in vain; what keeps the API from answering says nothing about the job, and is no miss."""
+        if isinstance(error, RateLimited | Unreachable):
+            return Looks(self.vain + 1, self.misses, error.retry_after)
+        return Looks(self.vain + 1, self.misses + 1)
+
 
 async def follow(desk: Desk, intent_id: str) -> None:
     """Look at a started job until it has ended, on the schedule of `schedule.next_look`.
@@ -220,13 +226,11 @@ async def follow(desk: Desk, intent_id: str) -> None:
 
 
 async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:
-    """Look once; what keeps the API from answering says nothing about the job."""
+    """Look once, and count how that went."""
     try:
         await note(desk, intent, await read_started(desk.gateway, desk.ledger, intent, now=desk.clock.now()))
-    except (RateLimited, Unreachable) as error:
-        return Looks(looks.vain + 1, looks.misses, error.retry_after)
-    except (Refused, InvalidInput):
-        return Looks(looks.vain + 1, looks.misses + 1)
+    except (RateLimited, Unreachable, Refused, InvalidInput) as error:
+        return looks.hindered(error)
     return Looks()
 
 

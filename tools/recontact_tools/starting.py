@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from recontact_tools.conflicts import running_job, running_replacement, with_running_job
+from recontact_tools.comparing import check_room
+from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
     AnswerAwaited,
     Detail,
@@ -25,10 +26,11 @@ from recontact_tools.errors import (
     Refused,
     Unreachable,
 )
-from recontact_tools.guardrails import job_in_the_way
 from recontact_tools.handles import GETTER, HandleFields, is_preparing
+from recontact_tools.identifiers import RespondentFile
 from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Intent, IntentState, KeyTaken
 from recontact_tools.lost_jobs import look_again
+from recontact_tools.models import IdType
 from recontact_tools.runtime import Runtime
 from recontact_tools.wishes import asked_before, key_conflict
 
@@ -72,6 +74,23 @@ async def repeated(runtime: Runtime, intent: Intent) -> Intent | None:
     return None if earlier is None else await _outcome(runtime, earlier)
 
 
+async def start_upload(runtime: Runtime, wanted: Intent, file: RespondentFile, *, id_type: IdType) -> Intent:
+    """Start the upload of a list that fits where no job runs, or return the earlier intent that *wanted* repeats.
+
+    Raises:
+        InvalidInput: It does not fit, or its idempotency key stands for something else.
+        JobRunning: A job runs on this target group.
+        RecontactError: As `start`.
+    """
+    earlier = await repeated(runtime, wanted)
+    if earlier is not None:
+        return earlier
+    await check_no_job_runs(runtime, wanted.group)
+    counted = await runtime.gateway.get_overview(wanted.group)
+    stored = await check_room(runtime, wanted.group, file, id_type=id_type, stored=counted)
+    return await start(runtime, replace(wanted, stored_before=stored), file.content)
+
+
 async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Intent:
     """Start one job for *intent* and return it as the API accepted it, or the earlier intent that it repeats.
 
@@ -88,10 +107,8 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Inte
         opened = await runtime.ledger.open_intent(replace(intent, created_at=now, updated_at=now), payload=payload)
     except KeyTaken as taken:
         raise key_conflict(taken.intent) from None
-    except ActiveIntent as other:
-        raise job_in_the_way(running_job(runtime, other.intent)) from None
-    except ActiveReplacement as other:
-        raise job_in_the_way(running_replacement(intent.group, other.replacement_id)) from None
+    except (ActiveIntent, ActiveReplacement) as other:
+        raise in_the_way(runtime, intent.group, other) from None
     return await _outcome(runtime, opened)
 
 

@@ -6,8 +6,7 @@ import anyio
 import anyio.to_thread
 
 from recontact_tools.comparing import packed_file
-from recontact_tools.conflicts import running_job, running_replacement
-from recontact_tools.guardrails import job_in_the_way
+from recontact_tools.conflicts import in_the_way
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Purpose, Replacement, Snapshot
 from recontact_tools.runtime import Runtime
@@ -39,10 +38,8 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
 async def _opened(runtime: Runtime, replacement: Replacement) -> Replacement:
     try:
         return await runtime.ledger.replacements.open(replacement)
-    except ActiveIntent as other:
-        raise job_in_the_way(running_job(runtime, other.intent)) from None
-    except ActiveReplacement as other:
-        raise job_in_the_way(running_replacement(replacement.group, other.replacement_id)) from None
+    except (ActiveIntent, ActiveReplacement) as other:
+        raise in_the_way(runtime, replacement.group, other) from None
 
 
 async def _keep(runtime: Runtime, replacement: Replacement, file: RespondentFile) -> None:

@@ -1,9 +1,5 @@
 """Upload respondent IDs, so that these respondents may enter the target group's survey again."""
 
-from dataclasses import replace
-
-from recontact_tools.comparing import check_room
-from recontact_tools.conflicts import check_no_job_runs
 from recontact_tools.handles import handle, job_of
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.injected import AccountId, IdempotencyKey, Injected, ProjectId, TargetGroupId
@@ -11,10 +7,10 @@ from recontact_tools.ledger import Intent
 from recontact_tools.locating import locate
 from recontact_tools.models import IdType, JobKind
 from recontact_tools.policy import check_write
-from recontact_tools.reading_source import SourceColumn, SourceIds, SourceIdType, SourcePath, read_source
-from recontact_tools.results import DroppedLines, UploadStarted
+from recontact_tools.reading_source import SourceColumn, SourceIds, SourceIdType, SourcePath, read_source, source_fields
+from recontact_tools.results import UploadStarted
 from recontact_tools.runtime import Runtime
-from recontact_tools.starting import repeated, start, told_again
+from recontact_tools.starting import start_upload, told_again
 from recontact_tools.wishes import planned
 
 
@@ -43,12 +39,7 @@ async def upload_recontacts(
     wanted = await planned(
         runtime, JobKind.UPLOAD, group, ids=file.ids, id_type=kind, content=file.content, key=idempotency_key
     )
-    intent = await repeated(runtime, wanted)
-    if intent is None:
-        await check_no_job_runs(runtime, group)
-        counted = await runtime.gateway.get_overview(group)
-        stored = await check_room(runtime, group, file, id_type=kind, stored=counted)
-        intent = await start(runtime, replace(wanted, stored_before=stored), file.content)
+    intent = await start_upload(runtime, wanted, file, id_type=kind)
     return await _started(runtime, intent, file, is_repeat=intent.intent_id != wanted.intent_id)
 
 
@@ -62,8 +53,5 @@ async def _started(runtime: Runtime, intent: Intent, file: RespondentFile, *, is
         ids_sent=file.ids,
         stored_before=intent.stored_before or 0,
         file_name=intent.file_name or "",
-        lines_read=file.lines,
-        column=file.column,
-        dropped=[DroppedLines(kind=drop.kind, count=drop.count, lines=list(drop.lines)) for drop in file.dropped],
-        hints=list(file.hints),
+        **source_fields(file),
     )

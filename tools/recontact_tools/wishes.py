@@ -40,9 +40,13 @@ async def planned(
         fingerprint=None
         if content is None and key is None
         else await digest(*_wish(kind, group, id_type, content, restores)),
-        idempotency_key=None if key is None else await digest(b"key", key.encode()),
+        idempotency_key=await _key_digest(runtime, key),
         restores=restores,
     )
+
+
+async def _key_digest(runtime: Runtime, key: str | None) -> str | None:
+    return None if key is None else await runtime.ledger.digest(b"key", key.encode())
 
 
 def _wish(
@@ -94,7 +98,7 @@ async def replacement_wished(
         fingerprint=await digest(*(word.encode() for word in words), file.content),
         created_at=now,
         updated_at=now,
-        idempotency_key=None if key is None else await digest(b"key", key.encode()),
+        idempotency_key=await _key_digest(runtime, key),
     )
 
 
