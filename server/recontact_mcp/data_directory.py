@@ -1,10 +1,10 @@
 """A data directory that cannot be used: one line in the log, and one error that says what to do."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import cast
 
+from recontact_mcp.groups import leaves
 from recontact_tools.engine import DurableEngine
 from recontact_tools.errors import ErrorCode, Unreachable
 from recontact_tools.ledger import LedgerFault
@@ -25,7 +25,7 @@ def anticipating_faults() -> Generator[None]:
         with anticipating_sqlite():
             yield
     except* (OSError, LedgerFault) as group:
-        faults = tuple(sorted(set(_kinds(group))))
+        faults = tuple(sorted({type(error).__name__ for error in leaves(group)}))
     if faults:
         # Not the texts: those of the system hold paths.
         logger.error("The data directory cannot be used: %s", ", ".join(faults))
@@ -41,12 +41,3 @@ async def resume(engine: DurableEngine) -> None:
     """Resume what an earlier process left; where that fails, calls are still answered and the rest waits."""
     with suppress(Unreachable), anticipating_faults():
         await engine.wake()
-
-
-def _kinds(error: BaseException) -> Iterator[str]:
-    """Name the kinds of error in a group, however deep."""
-    if isinstance(error, BaseExceptionGroup):
-        for one in cast("BaseExceptionGroup[BaseException]", error).exceptions:
-            yield from _kinds(one)
-    else:
-        yield type(error).__name__

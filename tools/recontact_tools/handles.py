@@ -7,10 +7,10 @@ from recontact_tools.guardrails import IDS_PER_TARGET_GROUP
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.models import Job, JobKind, TargetGroup
 from recontact_tools.progress import Moved, narrowed
-from recontact_tools.rates import rate_of
+from recontact_tools.rates import estimated
 from recontact_tools.results import EtaSeconds
 from recontact_tools.runtime import Runtime
-from recontact_tools.schedule import Eta, eta, poll_after, remaining
+from recontact_tools.schedule import Eta, poll_after, remaining
 from recontact_tools.uris import job_uri
 
 _MINUTES_FROM = 120  # ours: nobody counts more seconds than that
@@ -67,10 +67,9 @@ async def handle(
 async def _estimate(runtime: Runtime, group: TargetGroup, kind: JobKind, ids: int | None) -> Eta:
     """Estimate the whole of a job; of one of unknown size nothing but the longest time is known."""
     pace = runtime.rules.pace
-    rate = await rate_of(runtime.ledger, kind, group.account_id, pace=pace)
-    if ids is None:
-        return Eta(0, eta(kind, IDS_PER_TARGET_GROUP, pace=pace, rate=rate).high)
-    return eta(kind, ids, pace=pace, rate=rate)
+    most = IDS_PER_TARGET_GROUP if ids is None else ids
+    whole = await estimated(runtime.ledger, {kind: most}, group.account_id, pace=pace)
+    return Eta(0, whole.high) if ids is None else whole
 
 
 def next_step(kind: JobKind, job: Job, poll: int) -> str:

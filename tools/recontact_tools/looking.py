@@ -13,7 +13,7 @@ from recontact_tools.injected import Progress
 from recontact_tools.job_reads import changed_by, read_started
 from recontact_tools.ledger import Intent, IntentState, JobKey
 from recontact_tools.lost_jobs import look_again
-from recontact_tools.models import IdType, Job, JobKind, TargetGroup
+from recontact_tools.models import Job, JobKind, TargetGroup
 from recontact_tools.policy import check_read
 from recontact_tools.progress import Moved, moved
 from recontact_tools.runtime import Runtime
@@ -162,7 +162,7 @@ def _was_sent(first: Seen | None, seen: Seen) -> bool:
 async def proved(runtime: Runtime, seen: Seen, *, seconds: float) -> Seen:
     """Return a finished restore with its proof, which is being made; without it after *seconds*."""
     intent, waited = seen.intent, 0.0
-    while intent is not None and _is_being_proved(intent, seen.job) and waited < seconds:
+    while intent is not None and intent.is_unproved and seen.job.is_completed and waited < seconds:
         waited = await paused(runtime, waited, seconds=seconds)
         intent = await runtime.ledger.get(intent.intent_id)
     return replace(seen, intent=intent)
@@ -173,11 +173,6 @@ async def paused(runtime: Runtime, waited: float, *, seconds: float) -> float:
     delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)
     await runtime.clock.sleep(delay)
     return waited + delay
-
-
-def _is_being_proved(intent: Intent, job: Job) -> bool:
-    is_comparable = intent.restores is not None and intent.id_type is IdType.RSID
-    return is_comparable and intent.proof is None and job.is_completed
 
 
 def _next_look(runtime: Runtime, asked: Asked) -> float:

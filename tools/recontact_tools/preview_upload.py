@@ -24,12 +24,12 @@ from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.locating import locate
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import check_read, check_write
-from recontact_tools.rates import rate_of
+from recontact_tools.rates import estimated
 from recontact_tools.reading_source import read_source, source_fields
 from recontact_tools.restoring import kept_list_of
 from recontact_tools.results import CountRange, EtaSeconds, UploadPreview
 from recontact_tools.runtime import Runtime
-from recontact_tools.schedule import Eta, eta
+from recontact_tools.schedule import Eta
 from recontact_tools.versions import Feature
 from recontact_tools.wishes import planned
 
@@ -65,8 +65,8 @@ async def preview_upload(
     stored = await runtime.gateway.get_overview(group)
     seconds = COMPARE_SECONDS - (runtime.clock.now() - begun).total_seconds()
     overlap = _not_looked_for(kind, standing) or await _overlap(runtime, group, file, stored, seconds=seconds)
-    rate = await rate_of(runtime.ledger, JobKind.UPLOAD, group.account_id, pace=runtime.rules.pace)
-    estimate = eta(JobKind.UPLOAD, file.ids, pace=runtime.rules.pace, rate=rate)
+    jobs = {JobKind.UPLOAD: file.ids}
+    estimate = await estimated(runtime.ledger, jobs, group.account_id, pace=runtime.rules.pace)
     return _preview(file, Forecast(file.ids, stored, kind, overlap), standing, estimate)
 
 

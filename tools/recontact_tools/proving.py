@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from recontact_tools.comparing import packed_file
 from recontact_tools.errors import InvalidInput, RecontactError
 from recontact_tools.identifiers import read_identifiers
-from recontact_tools.ledger import IntentState
 from recontact_tools.listing import all_ids, patiently
-from recontact_tools.models import IdType
 from recontact_tools.sealed_lists import cannot_be_opened, ids_of, proof_of
 from recontact_tools.uris import job_uri
 
@@ -24,13 +22,8 @@ FROM_UPLOAD = "upload:"
 
 
 async def prove(desk: Desk, intent: Intent) -> None:
-    """Compare what is stored after a restore with what was sent; what cannot be read proves nothing, and is left open.
-
-    RIDs are never compared: Cint stores respondent ids, and does not tell which RID is whose.
-    """
-    if intent.restores is None or intent.id_type is not IdType.RSID or intent.proof is not None:
-        return
-    if intent.state is not IntentState.FINISHED or intent.job is None or not intent.job.is_completed:
+    """Compare what is stored after a restore with what was sent; what cannot be read proves nothing."""
+    if not intent.is_unproved or not intent.has_completed:
         return
     with suppress(RecontactError):
         stored = await all_ids(desk, intent.group)

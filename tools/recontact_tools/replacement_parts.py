@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from recontact_tools.errors import ErrorCode, NotAllowed, OutcomeUnknown
 from recontact_tools.ledger import Intent, IntentState, Replacement, Stage
 from recontact_tools.models import IdType, JobKind
+from recontact_tools.rates import estimated
+from recontact_tools.schedule import Eta
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +24,17 @@ async def old_list_of(ledger: Ledger, replacement: Replacement) -> str:
         if snapshot is not None and snapshot.is_complete:
             return snapshot.snapshot_id
     return replacement.removal_id
+
+
+async def time_of(ledger: Ledger, replacement: Replacement, *, now: datetime, pace: float) -> tuple[Eta, float]:
+    """Estimate its jobs that have not ended, and return how many seconds ago the present stage began; 0 at its end."""
+    if replacement.has_ended:
+        return Eta(0, 0), 0.0
+    removing = replacement.stage is Stage.REMOVING
+    jobs = {JobKind.UPLOAD: replacement.ids} | ({JobKind.REMOVAL: replacement.stored_before} if removing else {})
+    since = replacement.created_at if removing else replacement.updated_at
+    whole = await estimated(ledger, jobs, replacement.group.account_id, pace=pace)
+    return whole, max(0.0, (now - since).total_seconds())
 
 
 def failed(why: str) -> dict[str, Detail]:

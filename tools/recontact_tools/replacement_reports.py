@@ -7,10 +7,10 @@ from recontact_tools.ledger import Intent, Replacement, Stage
 from recontact_tools.looking import paused
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.policy import check_read
-from recontact_tools.rates import rate_of
+from recontact_tools.replacement_parts import time_of
 from recontact_tools.results import EtaSeconds, UploadJobReport
 from recontact_tools.runtime import Runtime
-from recontact_tools.schedule import Eta, eta, poll_after, remaining
+from recontact_tools.schedule import Eta, poll_after, remaining
 from recontact_tools.snapshot_reports import proof_report
 from recontact_tools.uris import differences_uri, replacement_uri
 
@@ -151,18 +151,9 @@ def _done_step(replacement: Replacement) -> str:
 
 
 async def _left(runtime: Runtime, replacement: Replacement) -> tuple[Eta, int]:
-    """Estimate what is left: the removal and the upload by their rates, from the beginning of the present stage."""
+    """Estimate what is left, and in how many seconds to look."""
     if replacement.has_ended:
         return Eta(0, 0), 0
-    removing = replacement.stage is Stage.REMOVING
-    jobs = [(JobKind.UPLOAD, replacement.ids)]
-    if removing:
-        jobs.append((JobKind.REMOVAL, replacement.stored_before))
-    pace, account = runtime.rules.pace, replacement.group.account_id
-    whole = [
-        eta(kind, ids, pace=pace, rate=await rate_of(runtime.ledger, kind, account, pace=pace)) for kind, ids in jobs
-    ]
-    estimate = Eta(sum(one.low for one in whole), sum(one.high for one in whole))
-    since = replacement.created_at if removing else replacement.updated_at
-    elapsed = max(0.0, (runtime.clock.now() - since).total_seconds())
+    pace = runtime.rules.pace
+    estimate, elapsed = await time_of(runtime.ledger, replacement, now=runtime.clock.now(), pace=pace)
     return remaining(estimate, elapsed), poll_after(estimate, elapsed, pace=pace)

@@ -132,7 +132,7 @@ async def _sent(desk: Desk, replacement: Replacement, *, done: Stage, otherwise:
         return _given_up(replacement, otherwise, unreadable.message)
     if intent is None:
         return None
-    if intent.state is IntentState.FINISHED and intent.job is not None and intent.job.is_completed:
+    if intent.has_completed:
         return Move(done)
     if intent.state is IntentState.UNKNOWN:
         return await _looked_for(desk, replacement, intent, kept=kept, done=done)

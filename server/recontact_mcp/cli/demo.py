@@ -22,7 +22,7 @@ from recontact_mcp.cli.demo_screen import Screen
 from recontact_mcp.cli.demo_steps import Typing
 from recontact_mcp.cli.demo_workshop import Workshop, workshop
 from recontact_mcp.cli.endings import ending_like_an_interrupt
-from recontact_mcp.cli.groups import leaves
+from recontact_mcp.groups import leaves
 
 IDS_MAX = 100_000
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from recontact_tools.errors import Detail, ErrorCode
-from recontact_tools.ledger import ACTIVE_STATES, ENDS, Intent, IntentState, Ledger, Proof, Replacement, Stage
-from recontact_tools.models import IdType, JobKind, TargetGroup
-from recontact_tools.rates import rate_of
-from recontact_tools.schedule import Eta, eta, remaining
+from recontact_tools.ledger import ACTIVE_STATES, Intent, IntentState, Ledger, Proof, Replacement, Stage
+from recontact_tools.models import JobKind, TargetGroup
+from recontact_tools.rates import estimated
+from recontact_tools.replacement_parts import time_of
+from recontact_tools.schedule import Eta, remaining
 
 Kind: TypeAlias = Literal["upload", "removal", "restore", "replacement"]
 
@@ -65,7 +66,8 @@ async def history(
 async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: float) -> Line:
     runs = intent.state in ACTIVE_STATES or _is_being_proved(intent, now)
     elapsed = max(0.0, (now - intent.created_at).total_seconds())
-    whole = await _whole(ledger, {intent.kind: intent.ids or 0}, intent.group, pace=pace) if runs else Eta(0, 0)
+    jobs = {intent.kind: intent.ids or 0} if runs else {}
+    whole = await estimated(ledger, jobs, intent.group.account_id, pace=pace)
     ended = intent.job.completed_at if intent.job else None
     return Line(
         created_at=intent.created_at,
@@ -87,10 +89,7 @@ async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: flo
 
 def _is_being_proved(intent: Intent, now: datetime) -> bool:
     """Tell whether a restore that has just ended is still to be compared with what is stored."""
-    if intent.restores is None or intent.id_type is not IdType.RSID or intent.proof is not None:
-        return False
-    completed = intent.state is IntentState.FINISHED and intent.job is not None and intent.job.is_completed
-    return completed and now - intent.updated_at < PROVING
+    return intent.is_unproved and intent.has_completed and now - intent.updated_at < PROVING
 
 
 def _status(intent: Intent) -> str:
@@ -127,14 +126,10 @@ async def _snapshot_taken(ledger: Ledger, intent: Intent) -> Measured | None:
 
 
 async def _of_replacement(ledger: Ledger, replacement: Replacement, *, now: datetime, pace: float) -> Line:
-    runs = replacement.stage not in ENDS
-    removing = replacement.stage is Stage.REMOVING
-    jobs = {JobKind.UPLOAD: replacement.ids} | ({JobKind.REMOVAL: replacement.stored_before} if removing else {})
-    whole = await _whole(ledger, jobs, replacement.group, pace=pace) if runs else Eta(0, 0)
-    since = replacement.created_at if removing else replacement.updated_at
+    runs = not replacement.has_ended
+    whole, elapsed = await time_of(ledger, replacement, now=now, pace=pace)
     parts = await ledger.replacements.parts(replacement.replacement_id) if runs else ()
     measured = [await _snapshot_taken(ledger, part) for part in parts]
-    elapsed = max(0.0, (now - since).total_seconds())
     return Line(
         created_at=replacement.created_at,
         group=replacement.group,
@@ -156,12 +151,3 @@ def _stage(replacement: Replacement) -> str:
     if replacement.stage is Stage.REFUSED:
         return _refused(replacement.error)
     return _proved(replacement.stage.value.capitalize(), replacement.proof)
-
-
-async def _whole(ledger: Ledger, jobs: Mapping[JobKind, int], group: TargetGroup, *, pace: float) -> Eta:
-    """Estimate how long jobs on so many IDs take, one after the other."""
-    parts = [
-        eta(kind, ids, pace=pace, rate=await rate_of(ledger, kind, group.account_id, pace=pace))
-        for kind, ids in jobs.items()
-    ]
-    return Eta(sum(part.low for part in parts), sum(part.high for part in parts))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from recontact_mcp.cli.console import stop
-from recontact_mcp.cli.groups import leaves
+from recontact_mcp.groups import leaves
 from recontact_tools.errors import ErrorCode, RecontactError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import anyio
 import typer
 
 from recontact_mcp.cli.console import agreed_or_stop, complain, person, settings_or_stop, stop, titled
-from recontact_mcp.cli.groups import leaves
 from recontact_mcp.cli.jobs import INTERRUPTED, named_group
 from recontact_mcp.cli.records import kept_snapshots
+from recontact_mcp.groups import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -69,6 +69,16 @@ class Intent:
     restores: str | None = None
     proof: Proof | None = None
 
+    @property
+    def has_completed(self) -> bool:
+        """Whether its job is known to have ended as it should."""
+        return self.state is IntentState.FINISHED and self.job is not None and self.job.is_completed
+
+    @property
+    def is_unproved(self) -> bool:
+        """Whether it is a restore that nobody compared yet; RIDs never are: the API does not tell whose they are."""
+        return self.restores is not None and self.id_type is IdType.RSID and self.proof is None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
