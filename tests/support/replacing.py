@@ -7,8 +7,16 @@ import anyio
 import httpx
 from mcp import Client
 
+from recontact_service.operations import Operation
+
 if TYPE_CHECKING:
     from tests.surface.conftest import Between, Call, Forward, Read
+
+HERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
+GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
+UPLOAD, REMOVE = Operation.UPLOAD_RSIDS, Operation.REMOVE_ALL
+UPLOADS, REMOVALS, LISTED = "/upload-rsids-by-file", "/remove-all-rsids", "/recontacts/rsids"
+PHRASE = f"REPLACE 5 BY 3 IN {GROUP_ID}"
 
 
 def unconnected(path_end: str, times: int) -> "Between":

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -37,6 +37,7 @@ ERROR_FIELDS = {"code", "message", "changed", "safe_to_repeat", "next_step"}
 Identifiers = Callable[[int], list[str]]
 Call = Callable[..., Awaitable[dict[str, Any]]]
 Read = Callable[[Client, str], Awaitable[str]]
+Replaced = Callable[[], Awaitable[dict[str, Any]]]
 Content = dict[str, str | int | float | bool | list[str] | None]
 Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Between = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
@@ -277,6 +278,25 @@ def followed(call: Call) -> Call:
                 return job
 
     return end_of
+
+
+@pytest.fixture
+def replaced(
+    era: str,
+    connect: Callable[..., AbstractAsyncContextManager[Client]],
+    effects: Effects,
+    call: Call,
+    followed: Call,
+    replying: Replying,
+    new: list[str],
+) -> Replaced:
+    """Replace what is stored by the new list, in a client of its own, and return what it came to."""
+
+    async def end_of_replacement() -> dict[str, Any]:
+        async with connect(era, effects=effects, answer=replying()) as client:
+            return await followed(client, await call(client, "replace_recontacts", ids=new))
+
+    return end_of_replacement
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """What was not sent can be stopped; of all else the answer says why it goes on, and whose doing that is."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
 import pytest
-from mcp import Client
+from removing import removed
+from replacing import GROUP_ID, LISTED, REMOVE, UPLOAD, UPLOADS, until
 
 from recontact_mcp.opening import Effects
 from recontact_service.faults import FaultKind
-from recontact_service.operations import Operation
 from recontact_tools.runtime import Clock
 
 if TYPE_CHECKING:
@@ -21,18 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
-UPLOAD, REMOVE = Operation.UPLOAD_RSIDS, Operation.REMOVE_ALL
-UPLOADS, LISTED = "/upload-rsids-by-file", "/recontacts/rsids"
-
-
-async def until(read: "Read", client: Client, started: dict[str, Any], stage: str, part: str) -> dict[str, Any]:
-    """Wait until a replacement is in a stage and that part of it is known to the API."""
-    while True:
-        standing: dict[str, Any] = json.loads(await read(client, started["resource_uri"]))["replacement"]
-        if standing["stage"] == stage and standing[part]:
-            return standing
-        await anyio.sleep(0.005)
 
 
 async def test_a_removal_is_cancelled_while_its_snapshot_is_taken(
@@ -54,8 +41,7 @@ async def test_a_removal_is_cancelled_while_its_snapshot_is_taken(
         held.release()
         again = await call(client, "cancel_recontact_job", job_id=started["job_id"])
         nothing_kept = await refused(client, "restore_recontacts")
-        removed = await call(client, "remove_all_recontacts")
-        await call(client, "get_removal_job", job_id=removed["job_id"], wait_seconds=45)
+        await removed(call, client)
     assert (answer["job_id"], answer["cancelled"], again["cancelled"]) == (started["job_id"], True, False)
     assert "nothing was changed" in answer["explanation"]
     assert "ended already" in again["explanation"]

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
-from replacing import stage, until, uploads
+from replacing import GROUP_ID, HERE, LISTED, PHRASE, REMOVE, UPLOAD, stage, until, uploads
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-HERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
-GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
-UPLOAD, REMOVE = Operation.UPLOAD_RSIDS, Operation.REMOVE_ALL
-UPLOADS, REMOVALS, LISTED = "/upload-rsids-by-file", "/remove-all-rsids", "/recontacts/rsids"
-PHRASE = f"REPLACE 5 BY 3 IN {GROUP_ID}"
 
 
 async def test_the_question_says_what_comes_for_what(

@@ -9,11 +9,11 @@ import pytest
 from mcp import Client
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
-from replacing import until
+from removing import removed
+from replacing import GROUP_ID, HERE, PHRASE, REMOVE, UPLOAD, until
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_service.operations import Operation
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-HERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
-GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
-UPLOAD, REMOVE = Operation.UPLOAD_RSIDS, Operation.REMOVE_ALL
-UPLOADS, REMOVALS, LISTED = "/upload-rsids-by-file", "/remove-all-rsids", "/recontacts/rsids"
-PHRASE = f"REPLACE 5 BY 3 IN {GROUP_ID}"
 
 
 @pytest.mark.parametrize("key", [{}, {"idempotency_key": "wave-2"}], ids=["without a key", "under a key"])
@@ -314,8 +309,7 @@ async def test_what_was_replaced_again_since_is_another_wish(
             job = await followed(client, started)
             assert (started["repeated"], job["status"], await api.stored()) == (False, "Completed", ids)
         api.pass_time(seconds=1)
-        removal = await call(client, "remove_all_recontacts")
-        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        await removed(call, client)
         await api.upload_elsewhere(old)
         again = await call(client, "replace_recontacts", ids=new)
     assert again["repeated"] is False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from replacing import failing, unconnected, unlisted, until, uploads
+from replacing import LISTED, REMOVALS, REMOVE, UPLOAD, UPLOADS, failing, unconnected, unlisted, until, uploads
 
 from recontact_mcp.opening import Effects
 from recontact_service.faults import FaultKind
@@ -14,15 +14,10 @@ from recontact_service.operations import Operation
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
-    from tests.surface.conftest import Api, Call, Forward, Read, Replying
+    from tests.surface.conftest import Api, Call, Forward, Read, Replaced, Replying
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-HERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
-GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
-UPLOAD, REMOVE = Operation.UPLOAD_RSIDS, Operation.REMOVE_ALL
-UPLOADS, REMOVALS, LISTED = "/upload-rsids-by-file", "/remove-all-rsids", "/recontacts/rsids"
-PHRASE = f"REPLACE 5 BY 3 IN {GROUP_ID}"
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -121,15 +116,9 @@ async def test_what_may_pass_is_tried_again_and_the_new_list_is_uploaded_once(
 
 
 async def test_what_does_not_pass_within_a_day_gives_the_old_list_back(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
-    new: list[str],
+    replaced: "Replaced",
 ) -> None:
     refusals = 0
 
@@ -143,8 +132,7 @@ async def test_what_does_not_pass_within_a_day_gives_the_old_list_back(
 
     await api.upload_elsewhere(old)
     api.between.append(between)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert refusals == 26  # a day of tries for the new list, and one for the old
     assert (job["status"], job["replacement"]["stage"], job["proof"]["equal"]) == ("Failed", "restored", True)
     assert await api.stored() == old
@@ -242,20 +230,13 @@ async def test_where_no_jobs_can_be_listed_what_is_stored_proves_an_upload_whose
 
 
 async def test_where_neither_list_can_be_uploaded_it_stops_and_says_what_is_left_to_do(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
-    new: list[str],
+    replaced: "Replaced",
 ) -> None:
     await api.upload_elsewhere(old)
     api.refuse(UPLOADS, 400, times=2)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["replacement"]["stage"], job["proof"]) == ("Failed", "stuck", None)
     assert "restore_recontacts" in job["next_step"]
     assert await api.stored() == []
@@ -287,15 +268,9 @@ async def test_a_removal_that_the_api_refuses_leaves_everything_as_it_was(
 
 
 async def test_a_list_that_is_no_snapshot_is_not_replaced(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
-    new: list[str],
+    replaced: "Replaced",
 ) -> None:
     async def twice(request: httpx.Request, forward: "Forward") -> httpx.Response:
         response = await forward(request)
@@ -306,8 +281,7 @@ async def test_a_list_that_is_no_snapshot_is_not_replaced(
 
     await api.upload_elsewhere(old)
     api.between.append(twice)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["replacement"]["stage"]) == ("Failed", "refused")
     assert job["failure_reason"].startswith("SNAPSHOT_INCOMPLETE: ")
     assert (api.asked(REMOVE), api.asked(UPLOAD)) == (0, 0)
@@ -315,36 +289,24 @@ async def test_a_list_that_is_no_snapshot_is_not_replaced(
 
 @pytest.mark.parametrize(("kind", "asked"), [(FaultKind.LOST_ANSWER, 1), (FaultKind.LOST_REQUEST, 2)])
 async def test_a_removal_whose_answer_was_lost_is_judged_by_what_is_stored(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
     new: list[str],
     kind: FaultKind,
     asked: int,
+    replaced: "Replaced",
 ) -> None:
     await api.upload_elsewhere(old)
     api.meet(REMOVE, kind)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["proof"]["equal"]) == ("Completed", True)
     assert (api.asked(REMOVE), api.asked(UPLOAD), await api.stored()) == (asked, 1, new)
 
 
 async def test_a_removal_job_that_failed_and_removed_nothing_leaves_everything_as_it_was(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
-    new: list[str],
+    replaced: "Replaced",
 ) -> None:
     async def idle(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if request.method == "POST" and request.url.path.endswith(REMOVALS):
@@ -355,8 +317,7 @@ async def test_a_removal_job_that_failed_and_removed_nothing_leaves_everything_a
 
     await api.upload_elsewhere(old)
     api.between.append(idle)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["replacement"]["stage"]) == ("Failed", "refused")
     assert "nothing was changed" in job["failure_reason"]
     assert "uploaded again" not in job["failure_reason"]
@@ -364,16 +325,10 @@ async def test_a_removal_job_that_failed_and_removed_nothing_leaves_everything_a
 
 
 async def test_what_others_stored_after_the_removal_is_not_built_upon(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     identifiers: Identifiers,
     old: list[str],
-    new: list[str],
+    replaced: "Replaced",
 ) -> None:
     theirs = identifiers(9)[8:]
     done: list[str] = []
@@ -388,8 +343,7 @@ async def test_what_others_stored_after_the_removal_is_not_built_upon(
 
     await api.upload_elsewhere(old)
     api.between.append(meanwhile)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["replacement"]["stage"]) == ("Failed", "restored")
     assert (job["proof"]["missing"], job["proof"]["extra"]) == (0, 1)
     assert await api.stored() == [*old, *theirs]
@@ -397,16 +351,11 @@ async def test_what_others_stored_after_the_removal_is_not_built_upon(
 
 @pytest.mark.parametrize("fault", ["refused", "twice the same"])
 async def test_a_proof_that_cannot_be_made_does_not_undo_what_was_done(
-    era: str,
-    connect: "Connect",
-    effects: Effects,
-    call: "Call",
-    followed: "Call",
     api: "Api",
-    replying: "Replying",
     old: list[str],
     new: list[str],
     fault: str,
+    replaced: "Replaced",
 ) -> None:
     async def twice(request: httpx.Request, forward: "Forward") -> httpx.Response:
         if not (request.url.path.endswith(LISTED) and api.asked(UPLOAD)):
@@ -419,8 +368,7 @@ async def test_a_proof_that_cannot_be_made_does_not_undo_what_was_done(
         api.meet(Operation.LIST_RSIDS, FaultKind.NO_PERMISSION, times=2)  # the proof
     else:
         api.between.append(twice)
-    async with connect(era, effects=effects, answer=replying()) as client:
-        job = await followed(client, await call(client, "replace_recontacts", ids=new))
+    job = await replaced()
     assert (job["status"], job["proof"], job["replacement"]["stage"]) == ("Completed", None, "done")
     assert "was not proved" in job["next_step"]
     assert await api.stored() == new

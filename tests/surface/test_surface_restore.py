@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
-from mcp import Client
+from removing import removed, removed_snapshot
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -25,14 +25,6 @@ UPLOAD = Operation.UPLOAD_RSIDS
 NOBODYS = "01BTGNYV6HRNK8K8VKZASZCFZZ"
 
 
-async def removed(call: "Call", client: Client) -> str:
-    """Remove everything, and return the snapshot's id."""
-    started = await call(client, "remove_all_recontacts")
-    job = await call(client, "get_removal_job", job_id=started["job_id"], wait_seconds=45)
-    assert job["status"] == "Completed"
-    return str(job["snapshot"]["snapshot_id"])
-
-
 async def test_what_was_removed_is_uploaded_again_and_proved_to_be_all_there_is(
     era: str,
     connect: "Connect",
@@ -46,7 +38,7 @@ async def test_what_was_removed_is_uploaded_again_and_proved_to_be_all_there_is(
     # Two pieces: what a piece holds is read and compared as a whole.
     await api.upload_elsewhere(identifiers(1_250))
     async with connect(era, effects=effects, answer=replying()) as client:
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
         started = await call(client, "restore_recontacts")
         job = await followed(client, started)
     assert {key: started[key] for key in ("kind", "repeated", "restores", "ids_sent", "stored_before")} == {
@@ -85,7 +77,7 @@ async def test_the_latest_snapshot_is_restored_unless_another_one_is_named(
     async with connect(era, effects=effects, answer=replying()) as client:
         for ids in (identifiers(2), identifiers(5)[2:]):
             await api.upload_elsewhere(ids)
-            snapshots.append(await removed(call, client))
+            snapshots.append(await removed_snapshot(call, client))
         latest = await call(client, "preview_upload", snapshot_id=snapshots[1])
         named = await call(client, "restore_recontacts", snapshot_id=snapshots[0])
         assert (await followed(client, named))["proof"]["equal"]
@@ -135,7 +127,7 @@ async def test_a_preview_says_what_a_restore_would_do_and_sends_nothing(
     async with connect(era, effects=effects, answer=replying()) as client:
         uploaded = await call(client, "upload_recontacts", ids=identifiers(5))
         await followed(client, uploaded)
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
         await api.upload_elsewhere(identifiers(2))
         chosen = {"snapshot_id": snapshot_id} if source == "snapshot" else {"upload_job_id": uploaded["job_id"]}
         preview = await call(client, "preview_upload", **chosen)
@@ -162,7 +154,7 @@ async def test_a_preview_takes_one_source_only(
 ) -> None:
     await api.upload_elsewhere(identifiers(2))
     async with connect(era, effects=effects, answer=replying()) as client:
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
         error = await refused(client, "preview_upload", ids=identifiers(1), snapshot_id=snapshot_id)
     assert (error["code"], error["changed"]) == ("INVALID_ARGUMENTS", "no")
 
@@ -324,7 +316,7 @@ async def test_only_a_snapshot_of_this_target_group_that_is_kept_can_be_restored
     async with connect(era, effects=effects, answer=replying()) as client:
         nothing = await refused(client, "restore_recontacts")
         await api.upload_elsewhere(identifiers(2))
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
         unknown = await refused(client, "restore_recontacts", snapshot_id=NOBODYS)
         other = await refused(
             client,
@@ -352,7 +344,7 @@ async def test_a_snapshot_and_an_upload_cannot_both_be_meant(
 ) -> None:
     await api.upload_elsewhere(identifiers(2))
     async with connect(era, effects=effects, answer=replying()) as client:
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
         error = await refused(client, "restore_recontacts", snapshot_id=snapshot_id, upload_job_id=NOBODYS)
     assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("INVALID_ARGUMENTS", "no", True)
     assert api.asked(UPLOAD) == 0
@@ -454,7 +446,7 @@ async def test_the_same_restore_again_is_the_same_job(
 ) -> None:
     await api.upload_elsewhere(identifiers(10))
     async with connect(era, effects=effects, answer=replying()) as client:
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
     async with connect(era, effects=effects, pace=1.0) as client:
         first = await call(client, "restore_recontacts", snapshot_id=snapshot_id, **key)
         running = await call(client, "restore_recontacts", **key)
@@ -524,7 +516,7 @@ async def test_a_job_that_runs_is_in_the_way_of_a_restore(
 ) -> None:
     await api.upload_elsewhere(identifiers(2))
     async with connect(era, effects=effects, answer=replying()) as client:
-        snapshot_id = await removed(call, client)
+        snapshot_id = await removed_snapshot(call, client)
     async with connect(era, effects=effects, pace=1.0) as client:
         running = await call(client, "upload_recontacts", ids=identifiers(1))
         error = await refused(client, "restore_recontacts", snapshot_id=snapshot_id)
@@ -593,8 +585,7 @@ async def test_the_snapshot_of_a_removal_that_was_refused_is_not_kept_and_never_
     wanted, others = identifiers(3), identifiers(5)[3:]
     await api.upload_elsewhere(wanted)
     async with connect(era, effects=effects, answer=replying()) as client:
-        removal = await call(client, "remove_all_recontacts")
-        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        removal = await removed(call, client)
         await api.upload_elsewhere(others)
         api.meet(Operation.REMOVE_ALL, FaultKind.CONFLICT)
         error = await refused(client, "remove_all_recontacts")

@@ -12,6 +12,7 @@ import anyio
 import httpx
 import pytest
 from pydantic import SecretStr
+from removing import removed
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -144,10 +145,9 @@ async def test_a_read_only_server_shows_the_snapshot_of_another(
 ) -> None:
     await api.upload_elsewhere(identifiers(2))
     async with connect(era, effects=effects, answer=replying()) as client:
-        started = await call(client, "remove_all_recontacts")
-        await call(client, "get_removal_job", job_id=started["job_id"], wait_seconds=45)
+        job = await removed(call, client)
     async with connect(era, effects=effects, read_only=True) as client:
-        assert (await read(client, started["snapshot"]["resource_uri"])).splitlines() == identifiers(2)
+        assert (await read(client, job["snapshot"]["resource_uri"])).splitlines() == identifiers(2)
 
 
 @pytest.mark.parametrize(
