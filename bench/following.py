@@ -53,9 +53,9 @@ def answered(asked: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"job_id": asked.url.path.rpartition("/")[2], "status": "Processing"})
 
 
-def resident() -> float:
-    """Return the megabytes that this process holds in memory."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+def memory_of(process_id: int) -> float:
+    """Return the megabytes that a process holds in memory."""
+    pages = int(Path(f"/proc/{process_id}/statm").read_text("ascii").split()[1])
     return pages * resource.getpagesize() / MEGABYTE
 
 
@@ -115,12 +115,12 @@ async def measure_jobs(folder: Path) -> list[Figure]:
     async with engine_on(folder, ledger, now) as engine:
         await engine.wake()
         await anyio.sleep(1)
-        idle, before = await share_of_a_core(IDLE_SECONDS), resident()
+        idle, before = await share_of_a_core(IDLE_SECONDS), memory_of(os.getpid())
         for number in range(1, JOBS):
             await started(ledger, number, begun)
         await engine.wake()
         await anyio.sleep(60 / HASTE)  # everybody's first look and second one
-        busy, after = await share_of_a_core(BUSY_SECONDS), resident()
+        busy, after = await share_of_a_core(BUSY_SECONDS), memory_of(os.getpid())
     await ledger.aclose()
     share = idle + (busy - idle) / HASTE
     detail = f"{idle:.1f} % with one job"
@@ -167,12 +167,6 @@ def cpu_of(process: "subprocess.Popen[bytes]") -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def memory_of(process: "subprocess.Popen[bytes]") -> float:
-    """Return the megabytes that a process holds in memory."""
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text("ascii").split()[1])
-    return pages * resource.getpagesize() / MEGABYTE
-
-
 def measure_standby(home: Path) -> list[Figure]:
     """Let one server stand by, with a subscription, beside one that executes."""
     overview = f"recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/{DEFAULT_TARGET_GROUP_ID}/"
@@ -186,7 +180,7 @@ def measure_standby(home: Path) -> list[Figure]:
         before = cpu_of(standby)
         time.sleep(STANDBY_SECONDS)
         share = 100 * (cpu_of(standby) - before) / STANDBY_SECONDS
-        memory, beside = memory_of(standby), memory_of(executor)
+        memory, beside = memory_of(standby.pid), memory_of(executor.pid)
     return [
         Figure("A server that stands by and watches: share of one core", share, "%", 2),
         Figure("The same: memory", memory, "MB", 150, f"{beside:.0f} MB of the one that executes"),
