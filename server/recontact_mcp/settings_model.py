@@ -9,7 +9,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -17,10 +16,15 @@ from pydantic import (
     model_validator,
 )
 
+from recontact_mcp.settings_approval import ApprovalSettings
+from recontact_mcp.settings_auth import AuthSettings
+from recontact_mcp.settings_database import DatabaseSettings
+from recontact_mcp.settings_http import HttpSettings
+from recontact_mcp.settings_staging import StagingSettings
 from recontact_mcp.settings_values import (
+    ApiUrl,
     absolute,
     account_ids,
-    api_url,
     existing_file,
     key_bytes,
     proxy_url,
@@ -37,7 +41,6 @@ EMBEDDED_PROJECT_ID = "01BTGNYV6HRNK8K8VKZASZCFP0"
 RECONTACT_TEMPLATE_ID = "01JH0PEGPC4Z8RDD304E2SF0EW"  # source: cint-api.md section 3.1, step 3
 
 Ulid = Annotated[str, AfterValidator(ulid)]
-ApiUrl = Annotated[str, AfterValidator(api_url)]
 
 
 def variable(field: str) -> str:
@@ -53,7 +56,7 @@ def default_data_dir() -> Path:
     return user_data_path("recontact-mcp", appauthor=False)
 
 
-class Settings(BaseModel):
+class Settings(DatabaseSettings, HttpSettings, AuthSettings, StagingSettings, ApprovalSettings):
     """Everything the operator decides; a client can change none of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -232,6 +235,11 @@ class Settings(BaseModel):
             return self.data_dir
         told = f"{self.cint_base_url}|{self.cint_auth_url}|{self.cint_client_id}"
         return self.data_dir / f"api-{sha256(told.encode()).hexdigest()[:16]}"
+
+    @property
+    def namespace(self) -> str:
+        """The PostgreSQL schema of what was started and planned: one for each API, as `home` is."""
+        return "recontact" if self.embedded else f"recontact_{self.home.name.replace('-', '_')}"
 
     @property
     def snapshot_key_bytes(self) -> bytes | None:

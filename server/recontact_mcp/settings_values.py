@@ -4,10 +4,10 @@ import os
 import re
 from base64 import b64decode
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from recontact_tools.loopback import is_loopback
 from recontact_tools.sealing import KEY_BYTES
@@ -102,6 +102,9 @@ def api_url(value: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("plain http is only possible to this machine: use https")
     return value.rstrip("/")
+
+
+ApiUrl = Annotated[str, AfterValidator(api_url)]
 
 
 def proxy_url(value: SecretStr) -> SecretStr:

@@ -1,0 +1,1 @@
+"""The server over HTTP: one application from many routes, for one machine or a fleet."""
