@@ -1,13 +1,14 @@
 """What every test stands on: a server in memory, a client of either era, and data of our own making."""
 
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import anyio
+import postgres_server
 import pytest
 from mcp import Client
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
@@ -74,3 +75,17 @@ def connect(settings: Settings) -> Connect:
 def identifiers() -> Callable[[int], list[str]]:
     """Return that many distinct identifiers, the same in every run."""
     return lambda count: [str(UUID(int=0x5A3B2ADA_0000_4000_8000_000000000000 + number)) for number in range(count)]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[str]:
+    """A PostgreSQL server, started once for all tests of this process; its URL."""
+    with postgres_server.server() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Generator[str]:
+    """An empty PostgreSQL database of this test's own; its URL."""
+    with postgres_server.database(postgres) as url:
+        yield url
