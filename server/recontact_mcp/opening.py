@@ -14,6 +14,7 @@ import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
 LOCAL_PRINCIPAL = "local"
-LEDGER_FILE = "ledger.sqlite"
 SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
@@ -140,28 +140,27 @@ class Opening:
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
         from recontact_mcp.data_directory import resume
+        from recontact_mcp.storage import opened_storage
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
-        from recontact_tools.ledger.sqlite import SqliteLedger
         from recontact_tools.relay import Relay
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
-        home = settings.home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
-            ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
+            storage = await opened_storage(settings, self._effects.ledger)
+            ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = seal_of(settings)
             desk = Desk(
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
             background = anyio.create_task_group()
-            engine = DurableEngine(home, desk, background)
+            engine = DurableEngine(storage.crew(desk, background), desk, background)
             new_id, publish = self._effects.new_id, relay.publish
             runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
-            self._relay, self._followers = relay, Followers(home, runtime, self.watched)
+            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
             try:
                 async with background:
                     if not settings.read_only:  # it changes nothing, nor for others
