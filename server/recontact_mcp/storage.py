@@ -44,12 +44,12 @@ async def opened_storage(settings: Settings, open_ledger: Callable[[Path], Ledge
 
 def _files(home: Path, open_ledger: Callable[[Path], Ledger] | None) -> Storage:
     from recontact_tools.elected import Elected
-    from recontact_tools.ledger.sqlite import SqliteLedger
+    from recontact_tools.ledger.sql import SqlLedger
     from recontact_tools.seats import FileSeat
 
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Storage(
-        (open_ledger or SqliteLedger.open)(home / LEDGER_FILE),
+        (open_ledger or SqlLedger.open)(home / LEDGER_FILE),
         lambda desk, tasks: Elected(home, desk, tasks),
         FileSeat(home / "follow.lock"),
     )
