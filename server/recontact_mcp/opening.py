@@ -75,6 +75,11 @@ class Opening:
         self._relay: Relay
         self._followers: Followers
 
+    @property
+    def on_database(self) -> bool:
+        """Whether everything is kept in PostgreSQL, which others share."""
+        return self._settings.database_url is not None
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Opening]:
         """Hold open what gets opened, until the server stops."""
@@ -92,7 +97,7 @@ class Opening:
         """Return what operations work with, opening it on the first call.
 
         Raises:
-            Unreachable: The data directory cannot be used; the next call tries again.
+            Unreachable: The data directory, or the database, cannot be used; the next call tries again.
         """
         if self._runtime is not None:
             return self._runtime
@@ -113,6 +118,21 @@ class Opening:
         self._runtime = runtime
         return runtime
 
+    async def unready(self) -> str | None:
+        """Say why this server should not be sent requests now, in our own words; None where it is ready."""
+        from recontact_mcp.data_directory import anticipating_faults
+        from recontact_tools.shared_key import check_shared_key
+
+        try:
+            with anticipating_faults(database=self.on_database):
+                runtime = await self.runtime()
+                await runtime.ledger.updates.latest()
+                if self.on_database:
+                    await check_shared_key(runtime.ledger, runtime.seal)
+        except Unreachable as refusal:
+            return refusal.message
+        return None
+
     def require_asking(self, ctx: Context[Lifespan]) -> None:
         """Refuse where the client cannot put a question to a person."""
         if not consent.can_ask(ctx.client_capabilities):
@@ -127,13 +147,13 @@ class Opening:
             await self._effects.clock.sleep(WAKE_AFTER_SECONDS)
             # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
             with suppress(Unreachable, OSError):
-                if (self._settings.home / LEDGER_FILE).exists():
+                if self.on_database or (self._settings.home / LEDGER_FILE).exists():
                     await self.runtime()
 
     async def _open(self) -> Runtime:
         from recontact_mcp.data_directory import anticipating_faults
 
-        with anticipating_faults():
+        with anticipating_faults(database=self.on_database):
             runtime: Runtime = await self._tasks.start(self._hold)
         return runtime
 
@@ -164,7 +184,7 @@ class Opening:
             try:
                 async with background:
                     if not settings.read_only:  # it changes nothing, nor for others
-                        background.start_soon(resume, engine)
+                        background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
                     background.start_soon(self._followers.run)
                     task_status.started(runtime)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 import anyio.abc
 
+from recontact_tools.errors import RecontactError
 from recontact_tools.work import unsettled_work, work_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class DurableEngine:
                 wait = WATCH_SECONDS
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, calls are still answered
                 wait = min(max(2 * wait, WATCH_SECONDS), WATCH_SECONDS_MOST)
-                logger.error("Unfinished work cannot be resumed: %s", type(error).__name__)  # noqa: TRY400 - texts hold paths
+                reason = error.message if isinstance(error, RecontactError) else type(error).__name__
+                logger.error("Unfinished work cannot be resumed: %s", reason)  # noqa: TRY400 - other texts hold paths
 
     async def _expire(self) -> None:
         """Delete the snapshots whose time has come, as long as this process executes; looks once an hour."""

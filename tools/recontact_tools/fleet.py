@@ -11,6 +11,8 @@ import anyio
 import anyio.abc
 from anyio import to_thread
 
+from recontact_tools.shared_key import check_shared_key
+
 if TYPE_CHECKING:
     from recontact_tools.desk import Desk
     from recontact_tools.seats import Locks
@@ -52,7 +54,11 @@ class Fleet:
         return self._executes
 
     async def join(self) -> None:
-        """Execute; what others left is looked for from now on."""
+        """Execute; what others left is looked for from now on.
+
+        Raises:
+            Unreachable: This replica could not open what others have sealed.
+        """
         async with self._joining:
             if not self._executes:
                 await to_thread.run_sync(import_module, "recontact_tools.launching")
@@ -80,6 +86,7 @@ class Fleet:
         """Start to execute: a caller who goes away must not leave the engine half started."""
         from recontact_tools import launching
 
+        await check_shared_key(self._desk.ledger, self._desk.seal)
         with anyio.CancelScope(shield=True):
             try:
                 await self._locks.take(self._name)
