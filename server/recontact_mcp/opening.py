@@ -194,7 +194,7 @@ class Opening:
                 # Not before the background has ended: a thread of it may still be reading the ledger.
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
-                    await ledger.aclose()
+                    await storage.aclose()
 
     def _rules(self) -> Rules:
         settings = self._settings

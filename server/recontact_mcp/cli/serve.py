@@ -62,20 +62,27 @@ def security_for(host: str, port: int) -> "TransportSecuritySettings":
 def _serve_http(host: str, port: int) -> None:
     import socket
 
+    import anyio
     import uvicorn
 
     from recontact_mcp.app import build_server
     from recontact_mcp.logs import configure
+    from recontact_mcp.state_keys import shared_state_keys
+    from recontact_tools.errors import Unreachable
 
     settings = settings_or_stop()
     configure(settings.log_level, settings.log_format)
+    try:
+        state_keys = anyio.run(shared_state_keys, settings)
+    except Unreachable as refusal:
+        stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=128)
     except OSError:
         stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
     taken: int = listening.getsockname()[1]
-    app = build_server(settings, local_files=False).streamable_http_app(
+    app = build_server(settings, local_files=False, state_keys=state_keys).streamable_http_app(
         streamable_http_path=PATH, host=host, transport_security=security_for(host, taken)
     )
     shown = f"[{host}]" if ":" in host else host
