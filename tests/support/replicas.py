@@ -211,7 +211,7 @@ class Fleet:
 
     async def settled(self) -> None:
         """Wait until every intent has ended."""
-        while await anyio.to_thread.run_sync(self.unsettled):
+        while await anyio.to_thread.run_sync(self.unsettled):  # noqa: ASYNC110 - other processes settle them
             await anyio.sleep(0.05)
 
     def executors(self) -> set[str]:
