@@ -112,12 +112,12 @@ async def question_of(replica: Replica) -> InputRequiredResult:
 async def agreed(replica: Replica, question: InputRequiredResult) -> CallToolResult:
     """Agree to a question, with a client that has never spoken to this replica before."""
     [key] = question.input_requests or {}
-    content = {"phrase": f"REMOVE {len(IDS)} FROM {GROUP}"}
+    phrase = f"REMOVE {len(IDS)} FROM {GROUP}"
     async with replica.client() as client:
         result = await client.session.call_tool(
             "remove_all_recontacts",
             {"target_group_id": GROUP},
-            input_responses={key: ElicitResult(action="accept", content=content)},
+            input_responses={key: ElicitResult(action="accept", content={"phrase": phrase})},
             request_state=question.request_state,
             allow_input_required=True,
         )
