@@ -15,6 +15,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
 from recontact_mcp.storage import LEDGER_FILE
+from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -72,6 +73,7 @@ class Opening:
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
         self.watched = Watched()
+        self.ending = Ending()
         self._relay: Relay
         self._followers: Followers
 
@@ -179,7 +181,18 @@ class Opening:
             background = anyio.create_task_group()
             engine = DurableEngine(storage.crew(desk, background), desk, background)
             new_id, publish = self._effects.new_id, relay.publish
-            runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
+            runtime = Runtime(
+                rules,
+                gateway,
+                ledger,
+                engine,
+                clock,
+                new_id,
+                LOCAL_PRINCIPAL,
+                seal,
+                publish=publish,
+                ending=self.ending,
+            )
             self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
             try:
                 async with background:
