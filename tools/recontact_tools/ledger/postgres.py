@@ -106,7 +106,7 @@ def lock_key(*names: str) -> int:
 
 def connected(url: str, schema: str) -> Session:
     """Open a connection that stands in *schema*, which need not be there yet."""
-    session: Session = psycopg.connect(url, row_factory=dict_row, **CONNECTING)
+    session = Session.connect(url, row_factory=dict_row, **CONNECTING)
     try:
         settle(session, schema)
     except BaseException:
