@@ -231,7 +231,12 @@ async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
     if settings.embedded:
         from recontact_mcp.embedded import embedded_gateway
 
-        way = embedded_gateway(settings.data_dir, pace=settings.pace, api_version=settings.cint_api_version)
+        way = embedded_gateway(
+            settings.data_dir,
+            pace=settings.pace,
+            api_version=settings.cint_api_version,
+            database_url=settings.database_url,
+        )
         async with way as gateway:
             yield gateway
         return
