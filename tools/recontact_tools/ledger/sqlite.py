@@ -15,6 +15,8 @@ from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
 from recontact_tools.ledger.sqlite_snapshots import SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqliteTasks
+from recontact_tools.ledger.ticket_interface import Spending
+from recontact_tools.ledger.tickets import SqliteTickets
 from recontact_tools.ledger.updates import SqliteUpdates
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -27,6 +29,7 @@ class SqliteLedger:
         self.snapshots = SqliteSnapshots(file)
         self.replacements = SqliteReplacements(file)
         self.tasks = SqliteTasks(file)
+        self.tickets = SqliteTickets(file)
         self.audit = SqliteAudit(file)
         self.updates = SqliteUpdates(file)
         self.elsewhere = SqliteElsewhere(file)
@@ -45,11 +48,11 @@ class SqliteLedger:
         """See `Ledger.digest`."""
         return await self._file.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None) -> Intent:
+    async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._file.write(lambda connection: repeats.open_once(connection, intent, payload))
+        return await self._file.write(lambda connection: repeats.open_once(connection, intent, payload, spending))
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""
