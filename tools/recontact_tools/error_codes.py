@@ -36,8 +36,8 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " or the right `id_type`.",
         ),
         ErrorCode.FILE_TOO_LARGE: Explanation(
-            "The file has more than 50,000,000 bytes (a staged one: more than `RECONTACT_STAGED_BYTES`), or what is left"
-            " of it more than 5,000,000.",
+            "The file has more than 50,000,000 bytes (a staged one: than `RECONTACT_STAGED_BYTES`), or what is left of"
+            " it more than 5,000,000.",
             "Keep the column with the identifiers and drop the others; split what is still too large.",
         ),
         ErrorCode.FILE_NOT_READABLE: Explanation(

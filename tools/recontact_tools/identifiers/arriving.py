@@ -6,6 +6,7 @@ verdict. It refuses nothing that `read_identifiers` takes, but for long stretche
 
 import codecs
 import re
+from collections import deque
 
 from recontact_tools.errors import InvalidInput
 from recontact_tools.identifiers.decoding import not_wide_text, refuse_binary, refuse_other_formats, wide_encoding
@@ -92,9 +93,7 @@ class Arriving:
         """Count what was there since the last identifier; one may stand across two blocks."""
         seen = self._tail + text
         self._tail = seen[1 - _ID_BYTES :]
-        last = None
-        for last in _ID.finditer(seen):
-            pass
+        last = next(iter(deque(_ID.finditer(seen), maxlen=1)), None)
         since = text if last is None else seen[last.end() :]
         self._foreign = len(since.translate(None, _BLANK)) + (self._foreign if last is None else 0)
         if self._foreign > FOREIGN_BYTES_MAX:

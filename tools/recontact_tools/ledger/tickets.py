@@ -1,13 +1,12 @@
 """What the ledger does to tickets, as plain functions of one connection, and the `Tickets` made of them."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.entries import Event, Word, about
 from recontact_tools.ledger.faults import TicketUsed, TooManyTickets
-from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant
 from recontact_tools.ledger.ticket_interface import OPEN_TICKETS_MAX, USED_FOR, Spending, Ticket
 from recontact_tools.models import TargetGroup
@@ -24,48 +23,48 @@ _DONE_WITH = (
 )
 
 
-class SqliteTickets:
+class SqlTickets:
     """See `Tickets`."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def issue(self, ticket: Ticket, *, handle_hash: str, url_hash: str) -> None:
         """See `Tickets.issue`."""
-        await self._file.write(lambda connection: issue(connection, ticket, handle_hash, url_hash))
+        await self._database.write(lambda connection: issue(connection, ticket, handle_hash, url_hash))
 
     async def awaiting(self, url_hash: str, *, now: datetime) -> Ticket | None:
         """See `Tickets.awaiting`."""
-        return self._file.read(lambda connection: awaiting(connection, url_hash, now))
+        return await self._database.read(lambda connection: awaiting(connection, url_hash, now))
 
     async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
         """See `Tickets.fill`."""
-        return await self._file.write(lambda connection: fill(connection, ticket_id, pieces, ids, now))
+        return await self._database.write(lambda connection: fill(connection, ticket_id, pieces, ids, now))
 
     async def find(self, handle_hash: str, *, principal: str, group: TargetGroup, now: datetime) -> Ticket | None:
         """See `Tickets.find`."""
-        found = self._file.read(lambda connection: find(connection, handle_hash, principal, group, now))
+        found = await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
         if found is None or found.used_by is None:
             return found
-        await self._file.write(lambda connection: let_go(connection, found.ticket_id, now))
-        return self._file.read(lambda connection: find(connection, handle_hash, principal, group, now))
+        await self._database.write(lambda connection: let_go(connection, found.ticket_id, now))
+        return await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
 
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
         """See `Tickets.sealed`."""
-        return await self._file.read_in_thread(lambda connection: sealed(connection, ticket_id))
+        return await self._database.read_in_thread(lambda connection: sealed(connection, ticket_id))
 
     async def empty(self, ticket_id: str, *, now: datetime) -> None:
         """See `Tickets.empty`."""
-        await self._file.write(lambda connection: empty(connection, ticket_id, now), scrubs=True)
+        await self._database.write(lambda connection: empty(connection, ticket_id, now), scrubs=True)
 
     async def expire(self, *, now: datetime) -> int:
         """See `Tickets.expire`."""
-        if not self._file.read(lambda connection: is_due(connection, now)):
+        if not await self._database.read(lambda connection: is_due(connection, now)):
             return 0
-        return await self._file.write(lambda connection: expire(connection, now), scrubs=True)
+        return await self._database.write(lambda connection: expire(connection, now), scrubs=True)
 
 
-def issue(connection: sqlite3.Connection, ticket: Ticket, handle_hash: str, url_hash: str) -> None:
+def issue(connection: Connection, ticket: Ticket, handle_hash: str, url_hash: str) -> None:
     """Write a new ticket down, unless its principal has too many.
 
     Raises:
@@ -95,7 +94,7 @@ def issue(connection: sqlite3.Connection, ticket: Ticket, handle_hash: str, url_
     _tell(connection, ticket, Event.TICKET_ISSUED, ticket.created_at)
 
 
-def awaiting(connection: sqlite3.Connection, url_hash: str, now: datetime) -> Ticket | None:
+def awaiting(connection: Connection, url_hash: str, now: datetime) -> Ticket | None:
     """Read the ticket that a file may still be sent for."""
     row = connection.execute(
         f"{_SELECT} WHERE url_hash = ? AND pieces IS NULL AND expires_at > ?", (url_hash, instant(now))
@@ -103,9 +102,7 @@ def awaiting(connection: sqlite3.Connection, url_hash: str, now: datetime) -> Ti
     return row and _ticket(row)
 
 
-def fill(
-    connection: sqlite3.Connection, ticket_id: str, pieces: Sequence[bytes], ids: int, now: datetime
-) -> bool:
+def fill(connection: Connection, ticket_id: str, pieces: Sequence[bytes], ids: int, now: datetime) -> bool:
     """Keep a file, if its ticket still waits for one: of two at once, one is kept."""
     filled = connection.execute(
         "UPDATE tickets SET pieces = ?, updated_at = ? WHERE ticket_id = ? AND pieces IS NULL AND expires_at > ?",
@@ -119,9 +116,7 @@ def fill(
     return True
 
 
-def find(
-    connection: sqlite3.Connection, handle_hash: str, principal: str, group: TargetGroup, now: datetime
-) -> Ticket | None:
+def find(connection: Connection, handle_hash: str, principal: str, group: TargetGroup, now: datetime) -> Ticket | None:
     """Read the ticket of a principal and target group, if it can be used, or was used not long ago."""
     row = connection.execute(
         f"{_SELECT} WHERE handle_hash = ? AND principal = ? AND {OF_GROUP} AND (expires_at > ? OR used_by IS NOT NULL)",
@@ -130,7 +125,7 @@ def find(
     return row and _ticket(row)
 
 
-def let_go(connection: sqlite3.Connection, ticket_id: str, now: datetime) -> None:
+def let_go(connection: Connection, ticket_id: str, now: datetime) -> None:
     """Let a ticket be used again where the upload that used it was refused, while its file is there."""
     connection.execute(
         "UPDATE tickets SET used_by = NULL, wish = NULL, report = NULL, updated_at = ? WHERE ticket_id = ? "
@@ -139,7 +134,7 @@ def let_go(connection: sqlite3.Connection, ticket_id: str, now: datetime) -> Non
     )
 
 
-def spend(connection: sqlite3.Connection, spending: Spending, work_id: str, now: datetime) -> None:
+def spend(connection: Connection, spending: Spending, work_id: str, now: datetime) -> None:
     """Use a ticket up; runs in the transaction that writes down what it is used for.
 
     Raises:
@@ -155,13 +150,13 @@ def spend(connection: sqlite3.Connection, spending: Spending, work_id: str, now:
     _tell(connection, _one(connection, spending.ticket_id), Event.TICKET_USED, now, used_by=work_id)
 
 
-def sealed(connection: sqlite3.Connection, ticket_id: str) -> tuple[bytes, ...]:
+def sealed(connection: Connection, ticket_id: str) -> tuple[bytes, ...]:
     """Read the sealed pieces of a file, in order."""
     rows = connection.execute("SELECT sealed FROM ticket_pieces WHERE ticket_id = ? ORDER BY number", (ticket_id,))
     return tuple(bytes(row["sealed"]) for row in rows)
 
 
-def empty(connection: sqlite3.Connection, ticket_id: str, now: datetime) -> None:
+def empty(connection: Connection, ticket_id: str, now: datetime) -> None:
     """Delete the file of a ticket that nobody will need again."""
     emptied = connection.execute(
         f"UPDATE tickets SET emptied = 1, updated_at = ? WHERE ticket_id = ? AND ({_DONE_WITH})",  # noqa: S608 - ours
@@ -171,7 +166,7 @@ def empty(connection: sqlite3.Connection, ticket_id: str, now: datetime) -> None
         connection.execute("DELETE FROM ticket_pieces WHERE ticket_id = ?", (ticket_id,))
 
 
-def is_due(connection: sqlite3.Connection, now: datetime) -> bool:
+def is_due(connection: Connection, now: datetime) -> bool:
     """Tell whether there is anything to expire."""
     row = connection.execute(
         f"SELECT 1 FROM tickets WHERE (emptied = 0 AND (expires_at <= ? OR {_DONE_WITH})) "  # noqa: S608 - ours
@@ -181,14 +176,16 @@ def is_due(connection: sqlite3.Connection, now: datetime) -> bool:
     return row is not None
 
 
-def expire(connection: sqlite3.Connection, now: datetime) -> int:
+def expire(connection: Connection, now: datetime) -> int:
     """Delete the files that were used or whose time has come, and the tickets that are long over."""
     due = connection.execute(
         f"{_SELECT} WHERE emptied = 0 AND (expires_at <= ? OR {_DONE_WITH})", (instant(now),)
     ).fetchall()
     for row in due:
         ticket = _ticket(row)
-        connection.execute("UPDATE tickets SET emptied = 1, updated_at = ? WHERE ticket_id = ?", (instant(now), ticket.ticket_id))
+        connection.execute(
+            "UPDATE tickets SET emptied = 1, updated_at = ? WHERE ticket_id = ?", (instant(now), ticket.ticket_id)
+        )
         connection.execute("DELETE FROM ticket_pieces WHERE ticket_id = ?", (ticket.ticket_id,))
         if ticket.used_by is None:
             _tell(connection, ticket, Event.TICKET_EXPIRED, now, filled=ticket.pieces is not None)
@@ -196,18 +193,16 @@ def expire(connection: sqlite3.Connection, now: datetime) -> int:
     return len(due)
 
 
-def _one(connection: sqlite3.Connection, ticket_id: str) -> Ticket:
+def _one(connection: Connection, ticket_id: str) -> Ticket:
     return _ticket(connection.execute(f"{_SELECT} WHERE ticket_id = ?", (ticket_id,)).fetchone())
 
 
-def _tell(connection: sqlite3.Connection, ticket: Ticket, event: Event, at: datetime, **detail: Word) -> None:
-    entry = about(
-        ticket.group, event, "ticket", at=at, principal=ticket.principal, ticket=ticket.ticket_id, **detail
-    )
+def _tell(connection: Connection, ticket: Ticket, event: Event, at: datetime, **detail: Word) -> None:
+    entry = about(ticket.group, event, "ticket", at=at, principal=ticket.principal, ticket=ticket.ticket_id, **detail)
     append(connection, entry)
 
 
-def _ticket(row: sqlite3.Row) -> Ticket:
+def _ticket(row: Row) -> Ticket:
     return Ticket(
         ticket_id=row["ticket_id"],
         principal=row["principal"],
