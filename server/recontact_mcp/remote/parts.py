@@ -41,5 +41,8 @@ def parts_for(settings: Settings, *, effects: Effects | None = None, address: st
     *address* is where the process listens, `host:port`; *effects* as for `build_server`.
     """
     chosen = effects or Effects()
+    names = names_of(settings, address)
+    # Tools name addresses of this server, also where nobody set one.
+    settings = settings.model_copy(update={"public_url": names.base_url})
     server = build_server(settings, effects=chosen, local_files=False)
-    return Parts(settings, server, server.opening, chosen.clock, names_of(settings, address))
+    return Parts(settings, server, server.opening, chosen.clock, names)
