@@ -5,7 +5,6 @@ The address is a capability: whoever knows its secret may send one file, and rea
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from recontact_tools.errors import RecontactError
 from recontact_tools.receiving import awaited_by, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
 
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from recontact_tools.ledger import Ticket
     from recontact_tools.runtime import Runtime
 
-logger = logging.getLogger(__name__)
-
 PATH = "/staged"
 # The page sends its secret in a header of its own: so it stands in no log, and no page of another site can send it.
 SECRET_HEADER = "recontact-upload"  # noqa: S105 - a name
@@ -41,8 +38,6 @@ SECRET_HEADER = "recontact-upload"  # noqa: S105 - a name
 AT_ONCE = 16
 # ours: a person sends one file at a time, and must not take the places of all others.
 AT_ONCE_EACH = 4
-# ours: 5 MB at 17 kB/s; a body that dawdles holds one of the places above.
-SECONDS = 300.0
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
@@ -89,10 +84,30 @@ class Door:
     async def _taken(self, request: Request, runtime: Runtime, ticket: Ticket) -> Answer:
         if self._arriving.total() >= AT_ONCE or self._arriving[ticket.principal] >= AT_ONCE_EACH:
             return answers.BUSY
-        with self._place(ticket.principal), anyio.move_on_after(SECONDS):
-            received = await receive(runtime, ticket, request.stream())
-            return answers.NO_SUCH_ADDRESS if received is None else answers.received(received)
-        return answers.TOO_SLOW
+        try:
+            with self._place(ticket.principal):
+                received = await receive(runtime, ticket, self._chunks(request))
+        except TimeoutError:
+            return answers.TOO_SLOW
+        return answers.NO_SUCH_ADDRESS if received is None else answers.received(received)
+
+    async def _chunks(self, request: Request) -> AsyncGenerator[bytes]:
+        """Yield the body as it comes, as long as it does come.
+
+        Raises:
+            TimeoutError: It came too slowly.
+            ClientDisconnect: It broke off.
+        """
+        began, received, more = anyio.current_time(), 0, True
+        while more:
+            deadline = self._parts.limits.body_deadline(began, received)
+            with anyio.fail_after(deadline - anyio.current_time()):
+                message = await request.receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            received += len(chunk)
+            yield chunk
 
     @contextmanager
     def _place(self, principal: str) -> Generator[None]:
