@@ -17,7 +17,7 @@ from recontact_mcp import consent
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.runtime import Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Opening:
 
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
-        from recontact_mcp.data_directory import resume
+        from recontact_mcp.data_directory import forget_staged, resume
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
@@ -181,6 +181,7 @@ class Opening:
                         background.start_soon(resume, engine)
                     background.start_soon(relay.run)
                     background.start_soon(self._followers.run)
+                    background.start_soon(forget_staged, ledger, clock)
                     task_status.started(runtime)
                     await self._closing.wait()
                     background.cancel_scope.cancel()
@@ -203,6 +204,9 @@ class Opening:
             compare_pages=1_000 if settings.embedded else settings.compare_pages,
             snapshots_kept=timedelta(days=settings.snapshot_days),
             template_id=settings.template_id,
+            staging=None
+            if self._local_files
+            else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
         )
 
     async def _tell(self, *uris: str) -> None:
