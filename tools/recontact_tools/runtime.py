@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
+    from recontact_tools.models import Caps
     from recontact_tools.policy import Policy
     from recontact_tools.sealing import Seal
     from recontact_tools.watched import Publish
@@ -52,6 +53,7 @@ class Rules:
     compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
+    caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 
 @dataclass(frozen=True, slots=True)
