@@ -152,6 +152,36 @@ def sealing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def hosts(value: object) -> object:
+    """Read a list of names of hosts, each with or without a port, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_host(str(entry)) for entry in entries))
+
+
+def _host(entry: str) -> str:
+    try:
+        parts = urlsplit(f"//{entry}")
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.netloc != entry or "@" in entry or "*" in entry:
+        raise ValueError("not a list of hosts: name or name:port, separated by commas, is expected")
+    return entry.lower()
+
+
+def origins(value: object) -> object:
+    """Read a list of origins, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_origin(str(entry)) for entry in entries))
+
+
+def _origin(entry: str) -> str:
+    scheme, separator, host = entry.partition("://")
+    if scheme not in {"http", "https"} or not separator:
+        raise ValueError("not a list of origins: https://name, separated by commas, is expected")
+    return f"{scheme}://{_host(host)}"
+
+
 def _entries(value: object, separator: str) -> list[object] | None:
     if isinstance(value, str):
         return [entry.strip() for entry in value.split(separator) if entry.strip()]

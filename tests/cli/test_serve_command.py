@@ -20,7 +20,6 @@ import pytest
 from mcp import Client
 from typer.testing import Result
 
-from recontact_mcp.cli.serve import security_for
 from recontact_tools.catalog import CATALOG
 
 Start = Callable[..., AbstractContextManager[Popen[str]]]
@@ -196,13 +195,6 @@ def test_settings_that_do_not_fit_stop_http_too(run: Callable[..., Result]) -> N
     result = run("serve", "--transport", "http", RECONTACT_PACE="x")
     assert result.exit_code == 2
     assert "RECONTACT_PACE" in result.stderr
-
-
-def test_an_address_of_version_six_is_written_in_brackets() -> None:
-    security = security_for("::1", 5)
-    assert "[::1]:5" in security.allowed_hosts
-    assert "http://[::1]:5" in security.allowed_origins
-    assert security.enable_dns_rebinding_protection
 
 
 def test_the_version_is_the_packages(run: Callable[..., Result]) -> None:

@@ -4,17 +4,12 @@
 # ruff: noqa: PLC0415
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop
 from recontact_tools.loopback import is_loopback
-
-if TYPE_CHECKING:
-    from mcp.server.transport_security import TransportSecuritySettings
-
-PATH = "/mcp"
 
 
 class Transport(StrEnum):
@@ -50,22 +45,14 @@ def serve(
         )
 
 
-def security_for(host: str, port: int) -> "TransportSecuritySettings":
-    """Return what a browser page of another site cannot name: this machine's own hosts and origins."""
-    from mcp.server.transport_security import TransportSecuritySettings
-
-    names = dict.fromkeys((f"[{host}]" if ":" in host else host, "127.0.0.1", "localhost", "[::1]"))
-    hosts = [f"{name}:{port}" for name in names]
-    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{name}" for name in hosts])
-
-
 def _serve_http(host: str, port: int) -> None:
     import socket
 
     import uvicorn
 
-    from recontact_mcp.app import build_server
     from recontact_mcp.logs import configure
+    from recontact_mcp.remote.app import MCP_PATH, build_app
+    from recontact_mcp.remote.parts import parts_for
 
     settings = settings_or_stop()
     configure(settings.log_level, settings.log_format)
@@ -75,11 +62,9 @@ def _serve_http(host: str, port: int) -> None:
     except OSError:
         stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
     taken: int = listening.getsockname()[1]
-    app = build_server(settings, local_files=False).streamable_http_app(
-        streamable_http_path=PATH, host=host, transport_security=security_for(host, taken)
-    )
     shown = f"[{host}]" if ":" in host else host
-    person().print(f"Serving MCP on http://{shown}:{taken}{PATH} (this machine only). Stop with Ctrl-C.")
+    app = build_app(parts_for(settings, address=f"{shown}:{taken}"))
+    person().print(f"Serving MCP on http://{shown}:{taken}{MCP_PATH} (this machine only). Stop with Ctrl-C.")
     # log_config None: our own handlers stay. No access log: paths and cursors would be in it.
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     uvicorn.Server(config).run(sockets=[listening])
