@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from recontact_tools.errors import NotAllowed
 from recontact_tools.policy import ACCESS_EDITOR, Policy
@@ -89,7 +89,7 @@ def claims_of(claims: Mapping[str, object], names: frozenset[str]) -> Claims:
     found: set[tuple[str, str]] = set()
     for name in names:
         value = claims.get(name)
-        values = value if isinstance(value, list) else [value]
+        values = cast("list[object]", value) if isinstance(value, list) else [value]
         found |= {(name, one) for one in values if isinstance(one, str)}
     return frozenset(found)
 

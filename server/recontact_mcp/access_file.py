@@ -143,7 +143,7 @@ def _credentials(said: _Credentials) -> Credentials:
 
 
 def _problems(error: ValidationError) -> tuple[str, ...]:
-    lines = []
+    lines: list[str] = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
