@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from recontact_mcp.remote import authorization
 from recontact_mcp.remote.mcp_endpoint import McpEndpoint
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 MCP_PATH = "/mcp"
 
 # What is served beside MCP: each module adds the routes that it has for these parts, none where it is not configured.
-ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = ()
+ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (authorization.routes,)
 # What stands around MCP and lets through only who may pass; the first one is the outermost.
-GUARDS: tuple[Callable[[Parts, ASGIApp], ASGIApp], ...] = ()
+GUARDS: tuple[Callable[[Parts, ASGIApp], ASGIApp], ...] = (authorization.guard,)
 
 
 def build_app(parts: Parts) -> Starlette:
