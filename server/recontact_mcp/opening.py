@@ -16,6 +16,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 from recontact_mcp import consent
 from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.access_source import callers_for
+from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -79,6 +80,7 @@ class Opening:
         self._callers = callers_for(settings, policy_of(settings), asked_over_http=not local_files)
         self._tenants: Tenants
         self.watched = Watched()
+        self.ending = Ending()
         self._relay: Relay
         self._followers: Followers
 
@@ -183,7 +185,18 @@ class Opening:
             background = anyio.create_task_group()
             engine = DurableEngine(home, desk, background)
             new_id, publish = self._effects.new_id, relay.publish
-            runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
+            runtime = Runtime(
+                rules,
+                gateway,
+                ledger,
+                engine,
+                clock,
+                new_id,
+                LOCAL_PRINCIPAL,
+                seal,
+                publish=publish,
+                ending=self.ending,
+            )
             self._relay, self._followers = relay, Followers(home, runtime, self.watched)
             try:
                 async with background:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -15,6 +15,7 @@ from recontact_mcp.remote.authorization.challenges import Challenges
 from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.metadata import metadata_url, resource_of
 from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
+from recontact_mcp.remote.bodies import body_of
 from recontact_mcp.scopes import NONE, READING, granted, of_request
 
 if TYPE_CHECKING:
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 
     from mcp.server.auth.provider import AccessToken
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from recontact_mcp.remote.parts import Parts
     from recontact_mcp.scopes import Scope as Needed
 
 logger = logging.getLogger(__name__)
-
-# source: the SDK refuses a longer body of /mcp with 413, and so it does what was not read here
-BODY_BYTES_MAX: Final = 4 * 1_048_576
 
 
 def guard(parts: Parts, app: ASGIApp) -> ASGIApp:
@@ -61,7 +59,7 @@ class Edge:
             await refusal(scope, receive, send)
             return
         carried = granted(token.scopes)
-        needed, receive = await _needed(scope, receive)
+        needed = needed_for(scope)
         if needed - carried:
             await self.challenges.insufficient(needed | carried)(scope, receive, send)
             return
@@ -84,36 +82,11 @@ class Edge:
         return token, self.challenges.invalid()
 
 
-async def _needed(scope: Scope, receive: Receive) -> tuple[frozenset[Needed], Receive]:
-    """Return what a request takes, and what reads its body again."""
+def needed_for(scope: Scope) -> frozenset[Needed]:
+    """Return what a request takes: a stream what reading does, a body what its calls do."""
     if scope["method"] != "POST":
-        return (READING if scope["method"] == "GET" else NONE), receive
-    messages, body = await _read(receive)
-    return frozenset[Any]().union(*(of_request(method, name) for method, name in calls_in(body))), _again(
-        messages, receive
-    )
-
-
-async def _read(receive: Receive) -> tuple[list[Message], bytes]:
-    """Read a body, but not more of it than MCP would take; what it is too long for, MCP refuses itself."""
-    messages: list[Message] = []
-    body = bytearray()
-    while True:
-        message = await receive()
-        messages.append(message)
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body") or len(body) > BODY_BYTES_MAX:
-            return messages, bytes(body)
-
-
-def _again(messages: list[Message], receive: Receive) -> Receive:
-    waiting = iter(messages)
-
-    async def read() -> Message:
-        message = next(waiting, None)
-        return await receive() if message is None else message
-
-    return read
+        return READING if scope["method"] == "GET" else NONE
+    return frozenset[Any]().union(*(of_request(method, name) for method, name in calls_in(body_of(scope))))
 
 
 def calls_in(body: bytes) -> Iterator[tuple[str, str | None]]:
