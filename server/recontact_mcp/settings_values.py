@@ -107,6 +107,18 @@ def api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def issuer_url(value: str) -> str:
+    """Accept the URL of an issuer as it is written: it is compared letter by letter, also its last slash."""
+    api_url(value)
+    return value
+
+
+def names(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(str(entry) for entry in entries))
+
+
 ApiUrl = Annotated[str, AfterValidator(api_url)]
 
 
