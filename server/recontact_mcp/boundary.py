@@ -40,6 +40,7 @@ from recontact_tools.errors import (
     RecontactError,
     Unreachable,
 )
+from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.reading_source import not_read_from_here
 
 logger = logging.getLogger(__name__)
@@ -181,6 +182,9 @@ def translated(name: str, failure: ToolError) -> RecontactError:
         return cause
     if isinstance(cause, ValidationError):
         return _invalid_arguments(name, cause)
+    if isinstance(cause, LedgerUnavailable):
+        logger.error("Tool %s: %s", name, cause)
+        return _unfinished(name, "had no answer from the server's database", ErrorCode.UNAVAILABLE)
     logger.error("Tool %s failed unexpectedly", name, exc_info=cause)
     return _unfinished(name, "failed unexpectedly", ErrorCode.INTERNAL_ERROR)
 
@@ -218,6 +222,9 @@ def unreadable(error: BaseException | None) -> MCPError:
     if isinstance(error, RecontactError):
         code = INVALID_PARAMS if isinstance(error, InvalidInput | NotAllowed | NotFound) else INTERNAL_ERROR
         return MCPError(code=code, message=error.message, data={"error": error.as_dict()})
+    if isinstance(error, LedgerUnavailable):
+        logger.error("A resource: %s", error)
+        return MCPError(code=INTERNAL_ERROR, message="The server's database did not answer; nothing was changed.")
     logger.error("A resource failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Reading failed unexpectedly; nothing was changed.")
 

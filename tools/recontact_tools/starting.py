@@ -165,15 +165,19 @@ async def submit(runtime: Runtime, work_id: str, withdraw: Withdraw) -> None:
     try:
         await runtime.engine.submit(work_id)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, nothing was handed over to it
-        failure = Unreachable(
-            "The server's durable engine cannot be used; nothing was sent.",
-            code=ErrorCode.UNAVAILABLE,
-            next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
-        )
+        failure = error if isinstance(error, RecontactError) else _engine_unusable()
         if not await withdraw(failure.as_dict(), now=runtime.clock.now()):
             return
         logger.error("The durable engine cannot be used: %s", type(error).__name__)  # noqa: TRY400 - no paths
         raise failure from None
+
+
+def _engine_unusable() -> Unreachable:
+    return Unreachable(
+        "The server's durable engine cannot be used; nothing was sent.",
+        code=ErrorCode.UNAVAILABLE,
+        next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
+    )
 
 
 def told_again(fields: HandleFields, *, staged: bool = False) -> HandleFields:

@@ -64,6 +64,10 @@ class Ledger(Protocol):
         """Return a text that stands for *parts*: the same ones give the same text, in this ledger only."""
         ...
 
+    async def pinned(self, name: str, value: bytes) -> bytes:
+        """Return what was first written under *name*: *value*, unless another one was before; it never changes."""
+        ...
+
     async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
         """Write a planned intent with what it is to send, or find the one that was asked for before.
 

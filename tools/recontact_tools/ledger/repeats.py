@@ -53,6 +53,15 @@ def digest(connection: Connection, parts: Sequence[bytes]) -> str:
     return hashed.hexdigest()
 
 
+def pin(connection: Connection, name: str, value: bytes) -> bytes:
+    """Write *value* under a name that nothing is written under, and return what is."""
+    connection.execute(
+        "INSERT INTO secrets (name, secret) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (f"pinned {name}", value)
+    )
+    row = connection.execute("SELECT secret FROM secrets WHERE name = ?", (f"pinned {name}",)).fetchone()
+    return bytes(row["secret"])
+
+
 def standing(connection: Connection, intent: Intent) -> Intent | None:
     """Read the earlier intent that a planned one repeats.
 

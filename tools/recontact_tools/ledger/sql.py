@@ -62,6 +62,10 @@ class SqlLedger:
         """See `Ledger.digest`."""
         return await self._database.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
+    async def pinned(self, name: str, value: bytes) -> bytes:
+        """See `Ledger.pinned`."""
+        return await self._database.write(lambda connection: repeats.pin(connection, name, value))
+
     async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
