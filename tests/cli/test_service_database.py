@@ -14,7 +14,7 @@ from recontact_service.settings import Postgres
 from recontact_service.stores import open_store
 
 Run = Callable[..., Result]
-Start = Callable[..., AbstractContextManager["Popen[str]"]]
+Start = Callable[..., AbstractContextManager[Popen[str]]]
 GROUP, PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP9", "01BTGNYV6HRNK8K8VKZASZCFP0"
 
 
