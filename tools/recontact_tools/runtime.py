@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from recontact_tools.ending import Ending
 from recontact_tools.places import Places
 from recontact_tools.shared_looks import SharedLooks
 from recontact_tools.watched import publish_nothing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
+    from recontact_tools.models import Caps
     from recontact_tools.policy import Policy
     from recontact_tools.sealing import Seal
     from recontact_tools.watched import Publish
@@ -39,6 +41,15 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """How files are staged: the origin that takes them, None where nobody knows it, how long and how large."""
+
+    origin: str | None
+    seconds: float
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided; nothing a client sends can change it."""
 
@@ -52,13 +63,15 @@ class Rules:
     compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
+    staging: Staging | None = None  # None where files are read from this machine instead
+    caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything an operation may touch; *principal* is who asks, *places* and *looks* what this process remembers.
 
-    *publish* is told the URIs of what changed.
+    *publish* is told the URIs of what changed; *ending* says when waits must come back.
     """
 
     rules: Rules
@@ -72,3 +85,4 @@ class Runtime:
     places: Places = field(default_factory=Places)
     looks: SharedLooks = field(default_factory=SharedLooks)
     publish: Publish = publish_nothing
+    ending: Ending = field(default_factory=Ending)
