@@ -108,4 +108,4 @@ def fronted(settings: Settings) -> Fronted:
 def content(identifiers: Callable[[int], list[str]]) -> bytes:
     """A small file: a header, three identifiers, one of them twice, and a word."""
     first, second, third = identifiers(3)
-    return "\n".join(("rsid", first, second, third, first, "canary-word", "")).encode()
+    return f"rsid\n{first}\n{second}\n{third}\n{first}\ncanary-word\n".encode()

@@ -46,7 +46,7 @@ def pieces(folder: Path) -> int:
 
 async def until_none_is_left(folder: Path) -> None:
     """Wait until no piece is kept."""
-    while pieces(folder):
+    while pieces(folder):  # noqa: ASYNC110 - another process could be what deletes them
         await anyio.sleep(0.01)
 
 
@@ -168,19 +168,20 @@ def test_what_was_sealed_opens_as_it_was(size: int) -> None:
     assert opened(SEAL, "T", tuple(closed(SEAL, "T", content))) == content
 
 
-@pytest.mark.parametrize(
-    "swapped",
-    [
-        pytest.param(lambda _one, two: two, id="another ticket's"),
-        pytest.param(lambda one, _two: [one[1], one[0], one[2]], id="in another order"),
-        pytest.param(lambda one, _two: one[:2], id="one is missing"),
-        pytest.param(lambda one, _two: [*one, one[2]], id="one twice"),
-        pytest.param(lambda one, two: [one[0], two[1], one[2]], id="one of another ticket"),
-        pytest.param(lambda one, _two: [one[0][:-1], *one[1:]], id="cut"),
-        pytest.param(lambda _one, _two: [SEAL.close(b"x", place=f"S/{n}") for n in range(3)], id="of a snapshot"),
-    ],
-)
-def test_pieces_open_in_their_own_place_only(swapped: Callable[[list[bytes], list[bytes]], list[bytes]]) -> None:
+Pieces = list[bytes]
+SWAPS: dict[str, Callable[[Pieces, Pieces], Pieces]] = {
+    "another ticket's": lambda _one, two: two,
+    "in another order": lambda one, _two: [one[1], one[0], one[2]],
+    "one is missing": lambda one, _two: one[:2],
+    "one twice": lambda one, _two: [*one, one[2]],
+    "one of another ticket": lambda one, two: [one[0], two[1], one[2]],
+    "cut": lambda one, _two: [one[0][:-1], *one[1:]],
+    "of a snapshot": lambda _one, _two: [SEAL.close(b"x", place=f"ONE/{number}") for number in range(3)],
+}
+
+
+@pytest.mark.parametrize("swapped", SWAPS.values(), ids=SWAPS)
+def test_pieces_open_in_their_own_place_only(swapped: Callable[[Pieces, Pieces], Pieces]) -> None:
     content = bytes(2 * PIECE_BYTES + 1)
     one, two = closed(SEAL, "ONE", content), closed(SEAL, "TWO", content)
     assert opened(SEAL, "ONE", tuple(one)) == content

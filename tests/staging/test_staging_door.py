@@ -111,7 +111,8 @@ async def test_what_is_no_list_is_not_kept_and_the_address_can_be_used_again(
 
 def asked(path: str, *messages: Message, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Scope, Any, Any]:
     """Make a request of which only some messages come, and collect what is answered."""
-    left, sent = list(messages), []
+    left: list[Message] = list(messages)
+    sent: list[Message] = []
     scope: Scope = {
         "type": "http",
         "method": "PUT",
@@ -181,11 +182,11 @@ async def test_nobody_takes_all_the_places_of_files_that_arrive(era: str, fronte
     async with fronted(era) as front:
         ticket = await front.call("stage_upload")
         door = Door(front.parts)
+        scope, receive, send = asked(ticket["upload_url"], PART)
         async with anyio.create_task_group() as dawdling:
             for _ in range(AT_ONCE_EACH):
                 dawdling.start_soon(door, *asked(ticket["upload_url"], PART))
             await anyio.wait_all_tasks_blocked()
-            scope, receive, send = asked(ticket["upload_url"], PART)
             await door(scope, receive, send)
             dawdling.cancel_scope.cancel()
         done, receive, send = asked(ticket["upload_url"], {**PART, "more_body": False})
