@@ -220,6 +220,29 @@ async def test_nobody_is_given_tickets_without_end(era: str, fronted: "Fronted")
     assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("RATE_LIMITED", "no", True)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param(None, "recontacts.csv", id="none"),
+        pytest.param("", "recontacts.csv", id="empty"),
+        pytest.param("w\u00e4ve (1).csv", "'w\u00e4ve (1).csv'", id="letters of all kinds"),
+        pytest.param("C:\\data\\wave.csv", "wave.csv", id="a path of Windows"),
+        pytest.param("/home/ann/wave.csv", "wave.csv", id="a path"),
+        pytest.param(
+            "it's; rm -rf $HOME `id`.csv", """'it'"'"'s; rm -rf $HOME `id`.csv'""", id="what a shell would run"
+        ),
+        pytest.param("-o.csv", "./-o.csv", id="what curl would take for an option"),
+        pytest.param("..", "recontacts.csv", id="a folder"),
+        pytest.param("a\nb", "recontacts.csv", id="two lines"),
+        pytest.param("a" * 256, "recontacts.csv", id="too long"),
+    ],
+)
+async def test_the_curl_line_names_the_file_and_nothing_else(fronted: "Fronted", name: str | None, shown: str) -> None:
+    async with fronted("auto") as front:
+        ticket = await front.call("stage_upload", file_name=name)
+    assert ticket["curl"] == f"curl -gT {shown} {ticket['upload_url']}"
+
+
 async def test_a_ticket_is_of_use_to_its_principal_only(era: str, fronted: "Fronted", content: bytes) -> None:
     async with fronted(era) as front:
         ticket = await front.staged(content)
