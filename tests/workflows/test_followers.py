@@ -24,12 +24,13 @@ from recontact_tools.errors import NotFound, Unreachable
 from recontact_tools.followers import FOLLOWED_AT_ONCE, WANTED_FOR, Followers
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import JobKey, Ledger, LedgerUnavailable
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.ledger.updates import KEPT
 from recontact_tools.models import IdType, JobKind
 from recontact_tools.policy import Policy
 from recontact_tools.relay import Relay
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.seats import FileSeat
 from recontact_tools.stages import MISSES_AT_MOST
 from recontact_tools.uris import changed_uris, job_uri
 from recontact_tools.watched import Watched
@@ -73,7 +74,7 @@ class Place:
             rules, desk.gateway, desk.ledger, NoEngine(), clock, lambda: "NEW", "local", SEAL, publish=self.tell
         )
         self.watched = Watched()
-        self.followers = Followers(folder, self.runtime, self.watched)
+        self.followers = Followers(FileSeat(folder / "follow.lock"), self.runtime, self.watched)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the test wakes this process."""
@@ -126,7 +127,7 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
         transport = httpx.ASGITransport(app=service.app)
         way = Gateway(connection, transport=transport, now=lambda: place.now().timestamp(), sleep=nap)
         async with way as gateway:
-            ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+            ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
             clock = Clock(now=place.now, sleep=place.sleep)
             place.desk = Desk(gateway, ledger, clock, 0.0, ANYTHING, SEAL, SNAPSHOTS_KEPT, publish=place.publish)
             yield place
@@ -308,7 +309,7 @@ async def test_a_ledger_or_a_lock_that_fails_for_a_while_ends_nothing(
     key = await elsewhere(setting)
     names = {"wanted", "note"}
     failing = replace(place.runtime, ledger=cast("Ledger", Failing(setting.desk.ledger, names)))
-    followers = Followers(tmp_path, failing, place.watched)
+    followers = Followers(FileSeat(tmp_path / "follow.lock"), failing, place.watched)
     (tmp_path / "follow.lock").mkdir()
     await place.followers.ask([key])
     with anyio.fail_after(20), place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):

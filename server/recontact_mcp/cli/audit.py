@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Column
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled
-from recontact_mcp.opening import LEDGER_FILE
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import read_pasted
 from recontact_tools.ledger import LedgerFault
 from recontact_tools.ledger.audit import before, verify
-from recontact_tools.ledger.connection import reading
+from recontact_tools.ledger.sqlite_connection import reading
 from recontact_tools.ledger.trail import Recorded, Verdict, Wanted
 
 if TYPE_CHECKING:
