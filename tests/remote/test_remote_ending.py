@@ -111,7 +111,7 @@ async def test_while_it_lingers_the_server_says_so_and_still_answers(tmp_path: "
             server.process.send_signal(signal.SIGTERM)
             while (state := await anyio.to_thread.run_sync(readiness, server))[0] == 200:
                 pass
-            assert state == (503, {"status": "this server is being stopped"})
+            assert state == (503, {"status": "This server is being stopped."})
             result = await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
             assert not result.is_error
         with pytest.raises(Exception) as refused:  # noqa: PT011 (the SDK's own kinds)
