@@ -4,6 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from anyio import to_thread
+
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intent_reads, intents, known, plans, repeats
 from recontact_tools.ledger.audit import SqlAudit
@@ -41,6 +43,17 @@ class SqlLedger:
             OSError: the directory cannot be used.
         """
         return cls(SqliteFile.open(path))
+
+    @classmethod
+    async def connect(cls, url: str, schema: str) -> Self:
+        """Open the ledger in a *schema* of the PostgreSQL database at *url*, which is made where it is missing.
+
+        Raises:
+            LedgerUnavailable: the server does not answer, refuses us, or the ledger is one of a newer version.
+        """
+        from recontact_tools.ledger.postgres_database import PostgresDatabase  # noqa: PLC0415 - a stdio server on files pays for no second driver
+
+        return cls(await to_thread.run_sync(PostgresDatabase.open, url, schema))
 
     async def digest(self, *parts: bytes) -> str:
         """See `Ledger.digest`."""
