@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.abc
 
-from recontact_mcp.access import LOCAL_PRINCIPAL, NO_CLAIMS
+from recontact_mcp.access import LOCAL_PRINCIPAL, claims_kept, claims_of
 from recontact_tools.desk import Mandate
 from recontact_tools.errors import NotAllowed
 from recontact_tools.places import Places
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from recontact_mcp.access import Claims, Credentials
+    from recontact_mcp.access import Credentials
     from recontact_mcp.callers import Caller, Callers
     from recontact_tools.gateway import Gateway
     from recontact_tools.runtime import Runtime
@@ -51,7 +51,6 @@ class Tenants:
         self._lock = anyio.Lock()
         self._gateways: dict[Credentials, Gateway] = {}
         self._looks: dict[Credentials | None, SharedLooks] = {None: base.looks}
-        self._claims: dict[str, Claims] = {}
         self._runtimes: OrderedDict[Caller, Runtime] = OrderedDict()
 
     async def runtime(self, caller: Caller) -> Runtime:
@@ -71,7 +70,8 @@ class Tenants:
         Whoever is not known any more may have nothing sent; what was sent is still looked at.
         """
         try:
-            caller = self._callers.absent(principal, self._claims.get(principal, NO_CLAIMS))
+            kept = await self._base.ledger.usage.claims_of(principal)
+            caller = self._callers.absent(principal, claims_of(kept, frozenset(kept)))
         except NotAllowed as objection:
             gateway = await self._gateway(self._callers.credentials_for(account_id))
             return Mandate(gateway, self._base.rules.policy, objection)
@@ -79,7 +79,8 @@ class Tenants:
 
     async def _made(self, caller: Caller) -> Runtime:
         base = self._base
-        self._claims[caller.principal] = caller.claims
+        if caller.claims:  # what is done for them later, perhaps elsewhere, is judged by what they claimed last
+            await base.ledger.usage.remember(caller.principal, claims_kept(caller.claims), now=base.clock.now())
         gateway = await self._gateway(caller.credentials)
         looks = self._looks.setdefault(caller.credentials, SharedLooks())
         rules = replace(base.rules, policy=caller.policy, caps=caller.caps)

@@ -25,7 +25,7 @@ from recontact_service.running import RunningService, running
 from recontact_service.seed import DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID, seed
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
-from recontact_tools.models import TargetGroup
+from recontact_tools.models import IdType, TargetGroup
 from recontact_tools.runtime import Clock
 
 OURS = TargetGroup(DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID)
@@ -77,6 +77,18 @@ class Town:
     def posted(self) -> list[Recorded]:
         """Return the requests that started jobs."""
         return [one for one in self.requests if one.request.method == "POST" and "oauth" not in one.request.url.path]
+
+    async def stored(self, group: TargetGroup, count: int) -> list[str]:
+        """Have IDs stored for a target group, past our server."""
+        ids = [f"5a3b2ada-0000-4000-8000-{number:012x}" for number in range(count)]
+        before = len(self.requests)
+        async with self.gateway(self.settings) as gateway:
+            content = "".join(f"{one}\n" for one in ids).encode()
+            job_id = await gateway.upload_file(group, file_name="ids.csv", content=content, id_type=IdType.RSID)
+            while not (await gateway.get_upload_job(group, job_id)).is_finished:
+                await _nap(0.001)
+        del self.requests[before:]
+        return ids
 
     @asynccontextmanager
     async def gateway(self, settings: Settings) -> AsyncGenerator[Gateway]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import check_room
 from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
@@ -28,7 +29,7 @@ from recontact_tools.errors import (
 )
 from recontact_tools.handles import GETTER, HandleFields, is_preparing
 from recontact_tools.identifiers import RespondentFile
-from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Intent, IntentState, KeyTaken
+from recontact_tools.ledger import ActiveIntent, ActiveReplacement, CapReached, Intent, IntentState, KeyTaken
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType
 from recontact_tools.runtime import Runtime
@@ -57,6 +58,9 @@ _CLASSES: dict[str, type[RecontactError]] = {
     ErrorCode.RATE_LIMITED: RateLimited,
     ErrorCode.FEATURE_MISSING: FeatureMissing,
     ErrorCode.CANCELLED: NotAllowed,
+    ErrorCode.FROZEN: NotAllowed,
+    ErrorCode.READ_ONLY: NotAllowed,
+    ErrorCode.POLICY_DENIED: NotAllowed,
     ErrorCode.UNREACHABLE: Unreachable,
     ErrorCode.UNAVAILABLE: Unreachable,
     ErrorCode.OUTCOME_UNKNOWN: OutcomeUnknown,
@@ -104,7 +108,11 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Inte
     """
     now = runtime.clock.now()
     try:
-        opened = await runtime.ledger.open_intent(replace(intent, created_at=now, updated_at=now), payload=payload)
+        opened = await runtime.ledger.open_intent(
+            replace(intent, created_at=now, updated_at=now), payload=payload, caps=runtime.rules.caps
+        )
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, now) from None
     except KeyTaken as taken:
         raise key_conflict(taken.intent) from None
     except (ActiveIntent, ActiveReplacement) as other:

@@ -5,10 +5,11 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import packed_file
 from recontact_tools.conflicts import in_the_way
 from recontact_tools.identifiers import RespondentFile
-from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Purpose, Replacement, Snapshot
+from recontact_tools.ledger import ActiveIntent, ActiveReplacement, CapReached, Purpose, Replacement, Snapshot
 from recontact_tools.runtime import Runtime
 from recontact_tools.sealed_lists import pieces_of, set_hash
 from recontact_tools.starting import submit
@@ -37,7 +38,9 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
 
 async def _opened(runtime: Runtime, replacement: Replacement) -> Replacement:
     try:
-        return await runtime.ledger.replacements.open(replacement)
+        return await runtime.ledger.replacements.open(replacement, caps=runtime.rules.caps)
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, replacement.created_at) from None
     except (ActiveIntent, ActiveReplacement) as other:
         raise in_the_way(runtime, replacement.group, other) from None
 

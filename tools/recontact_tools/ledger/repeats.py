@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from recontact_tools.ledger import intent_reads, intents
+from recontact_tools.ledger import intent_reads, intents, usage
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import IntentIdTaken, KeyTaken
 from recontact_tools.ledger.records import Intent
 from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.ledger.states import ACTIVE_STATES, IntentState
+from recontact_tools.models import Caps
 
 # ours: a host that gave a call up, or a model that lost its answer, repeats it within minutes; who uploads the same
 # list again later, or once more after something else, means it.
@@ -86,10 +87,14 @@ def _latest_alike(connection: Connection, intent: Intent) -> Intent | None:
     return row and intent_from(row)
 
 
-def open_once(connection: Connection, intent: Intent, payload: bytes | None) -> Intent:
+def open_once(connection: Connection, intent: Intent, payload: bytes | None, caps: Caps | None = None) -> Intent:
     """Write a planned intent and its payload, unless it repeats one; writing the same one again changes nothing.
 
-    Runs under the write lock, so that of two calls at once the second sees the first.
+    Runs under the write lock, so that of two calls at once the second sees the first. What is written counts for its
+    principal, where *caps* are given.
+
+    Raises:
+        CapReached: It would be more than one of them.
     """
     written = intent_reads.one(connection, intent.intent_id)
     if written is not None:
@@ -97,6 +102,7 @@ def open_once(connection: Connection, intent: Intent, payload: bytes | None) -> 
     earlier = standing(connection, intent)
     if earlier is not None:
         return earlier
+    usage.count_intent(connection, intent, caps)
     intents.insert(connection, intent, payload)
     return intent
 

@@ -19,7 +19,8 @@ from recontact_tools.ledger.sqlite_file import SqliteFile
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqlTasks
 from recontact_tools.ledger.updates import SqlUpdates
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.ledger.usage import SqlUsage
+from recontact_tools.models import Caps, Job, JobKind, TargetGroup
 
 
 class SqlLedger:
@@ -33,6 +34,7 @@ class SqlLedger:
         self.audit = SqlAudit(database)
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
+        self.usage = SqlUsage(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -59,11 +61,11 @@ class SqlLedger:
         """See `Ledger.digest`."""
         return await self._database.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None) -> Intent:
+    async def open_intent(self, intent: Intent, *, payload: bytes | None, caps: Caps | None = None) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload))
+        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload, caps))
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""
