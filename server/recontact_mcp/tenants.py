@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.abc
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 # ours: some kilobytes each; whoever was forgotten only looks a place up again.
 RUNTIMES_KEPT: Final = 1_024
+Id = TypeVar("Id", int, str)
+
+
+def usual(configured: Id | None, allowed: frozenset[Id] | None) -> Id | None:
+    """Return what a call means that names none: the only one that is allowed, else the configured one if it is."""
+    if allowed is None or configured in allowed:
+        return configured
+    return next(iter(allowed)) if len(allowed) == 1 else None
 
 
 class Tenants:
@@ -83,7 +91,13 @@ class Tenants:
             await base.ledger.usage.remember(caller.principal, claims_kept(caller.claims), now=base.clock.now())
         gateway = await self._gateway(caller.credentials)
         looks = self._looks.setdefault(caller.credentials, SharedLooks())
-        rules = replace(base.rules, policy=caller.policy, caps=caller.caps)
+        rules = replace(
+            base.rules,
+            policy=caller.policy,
+            caps=caller.caps,
+            account_id=usual(base.rules.account_id, caller.policy.accounts),
+            project_id=usual(base.rules.project_id, caller.policy.projects),
+        )
         return replace(base, principal=caller.principal, rules=rules, gateway=gateway, places=Places(), looks=looks)
 
     async def _gateway(self, credentials: Credentials | None) -> Gateway:

@@ -157,6 +157,7 @@ async def town(settings: Settings, authorization: AuthorizationServer, folder: P
     database = folder / "service.sqlite"
     service_settings = ServiceSettings(database=database, pace=0.0, clients=SECRETS)
     async with AsyncExitStack() as stack:
+        stack.enter_context(listening)
         place.service = await stack.enter_async_context(running(service_settings))
         seed(database, now=lambda: place.moment, **_ids(THEIRS))
         clock = Clock(now=lambda: place.moment, sleep=_nap)
