@@ -74,6 +74,7 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
     following = Following(server, opening, bus)
     server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
     server.asking_seconds = settings.confirm_seconds
+    server.opening = opening
     _add_tools(server)
     add_resources(server, opening)
     add_kept_resources(server, opening)

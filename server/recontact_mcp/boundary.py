@@ -57,6 +57,8 @@ CALL_SECONDS = 57.0
 class RecontactServer(MCPServer[Opening]):
     """The SDK's server with our boundary: errors keep their fields, and the list of tools is made once."""
 
+    # What the server holds, for what is served beside MCP.
+    opening: Opening
     listed: tuple[Tool, ...] = ()
     call_seconds: float = CALL_SECONDS
     # How long a call may take besides, while a person is asked inside it.

@@ -7,6 +7,7 @@ from typing import Any, cast
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.subscriptions import SubscriptionBus
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import INVALID_PARAMS, SubscribeRequestParams, SubscriptionsListenRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -42,10 +43,17 @@ class Following:
         if ctx.method == "initialize":
             return _announcing(await call_next(ctx))
         if ctx.method == "subscriptions/listen":
-            return await self._listen(ctx, call_next)
+            return await self._listen_for_now(ctx, call_next)
         if ctx.method in {"resources/subscribe", "resources/unsubscribe"} and _is_ready(ctx):
             return await self._subscription(ctx)
         return await call_next(ctx)
+
+    async def _listen_for_now(self, ctx: Request, call_next: CallNext) -> HandlerResult:
+        """Serve a stream; when this server is about to end, the stream ends as meant, and its client is told so."""
+        answer: list[HandlerResult] = []
+        with self._opening.ending.cutting_short():
+            answer.append(await self._listen(ctx, call_next))
+        return answer[0] if answer else {"_meta": {SUBSCRIPTION_ID_META_KEY: ctx.request_id}}
 
     async def _listen(self, ctx: Request, call_next: CallNext) -> HandlerResult:
         try:

@@ -14,6 +14,7 @@ import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -72,6 +73,7 @@ class Opening:
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
         self.watched = Watched()
+        self.ending = Ending()
         self._relay: Relay
         self._followers: Followers
 
@@ -160,7 +162,18 @@ class Opening:
             background = anyio.create_task_group()
             engine = DurableEngine(home, desk, background)
             new_id, publish = self._effects.new_id, relay.publish
-            runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
+            runtime = Runtime(
+                rules,
+                gateway,
+                ledger,
+                engine,
+                clock,
+                new_id,
+                LOCAL_PRINCIPAL,
+                seal,
+                publish=publish,
+                ending=self.ending,
+            )
             self._relay, self._followers = relay, Followers(home, runtime, self.watched)
             try:
                 async with background:

@@ -3,6 +3,7 @@
 import os
 import re
 from base64 import b64decode
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # source: cint-recontacts-openapi.yml, parameters project_id and target_group_id
 _ULID = re.compile(r"[0-9A-Z]{26}")
+
+PORT_DIGITS = 5  # source: TCP, 65535
 
 
 def ulid(value: str) -> str:
@@ -138,6 +141,65 @@ def sealing_key(value: SecretStr) -> SecretStr:
     """Accept a key of the snapshots."""
     key_bytes(value.get_secret_value())
     return value
+
+
+def hosts(value: object) -> object:
+    """Read a list of names of hosts, each with or without a port, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_host(str(entry)) for entry in entries))
+
+
+def _host(entry: str) -> str:
+    try:
+        parts = urlsplit(f"//{entry}")
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.netloc != entry or "@" in entry or "*" in entry:
+        raise ValueError("not a list of hosts: name or name:port, separated by commas, is expected")
+    return entry.lower()
+
+
+def origins(value: object) -> object:
+    """Read a list of origins, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_origin(str(entry)) for entry in entries))
+
+
+def _origin(entry: str) -> str:
+    scheme, separator, host = entry.partition("://")
+    if scheme not in {"http", "https"} or not separator:
+        raise ValueError("not a list of origins: https://name, separated by commas, is expected")
+    return f"{scheme}://{_host(host)}"
+
+
+def networks(value: object) -> object:
+    """Read a list of addresses and networks, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_network(str(entry)) for entry in entries))
+
+
+def _network(entry: str) -> str:
+    try:
+        return str(ip_network(entry))
+    except ValueError:
+        raise ValueError("not a list of addresses: 10.0.0.5 or 10.0.0.0/8, separated by commas, is expected") from None
+
+
+def listening_address(value: str) -> str:
+    """Accept where to listen."""
+    address, port = split_address(value)
+    if not address or port is None:
+        raise ValueError("not an address to listen on: host:port is expected")
+    return value
+
+
+def split_address(value: str) -> tuple[str, int | None]:
+    """Return the host without brackets, and the port, of `host:port`; no port where there is none."""
+    host, _, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    usable = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS and (bracketed or ":" not in host)
+    return host.strip("[]"), int(port) if usable else None
 
 
 def _entries(value: object, separator: str) -> list[object] | None:

@@ -20,7 +20,6 @@ import pytest
 from mcp import Client
 from typer.testing import Result
 
-from recontact_mcp.cli.serve import security_for
 from recontact_tools.catalog import CATALOG
 
 Start = Callable[..., AbstractContextManager[Popen[str]]]
@@ -179,10 +178,10 @@ def test_a_browser_page_of_another_site_is_refused(url: str, headers: dict[str, 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 (hosts that must be refused)
-def test_only_this_machine_is_served(run: Callable[..., Result], host: str) -> None:
+def test_only_this_machine_is_served_while_nobody_is_asked_who_they_are(run: Callable[..., Result], host: str) -> None:
     result = run("serve", "--transport", "http", "--host", host)
     assert result.exit_code == 2
-    assert "later release" in result.stderr
+    assert "RECONTACT_AUTH_ISSUER" in result.stderr
 
 
 def test_a_port_in_use_is_said_so(run: Callable[..., Result]) -> None:
@@ -196,13 +195,6 @@ def test_settings_that_do_not_fit_stop_http_too(run: Callable[..., Result]) -> N
     result = run("serve", "--transport", "http", RECONTACT_PACE="x")
     assert result.exit_code == 2
     assert "RECONTACT_PACE" in result.stderr
-
-
-def test_an_address_of_version_six_is_written_in_brackets() -> None:
-    security = security_for("::1", 5)
-    assert "[::1]:5" in security.allowed_hosts
-    assert "http://[::1]:5" in security.allowed_origins
-    assert security.enable_dns_rebinding_protection
 
 
 def test_the_version_is_the_packages(run: Callable[..., Result]) -> None:

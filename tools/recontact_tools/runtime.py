@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from recontact_tools.ending import Ending
 from recontact_tools.places import Places
 from recontact_tools.shared_looks import SharedLooks
 from recontact_tools.watched import publish_nothing
@@ -58,7 +59,7 @@ class Rules:
 class Runtime:
     """Everything an operation may touch; *principal* is who asks, *places* and *looks* what this process remembers.
 
-    *publish* is told the URIs of what changed.
+    *publish* is told the URIs of what changed; *ending* says when waits must come back.
     """
 
     rules: Rules
@@ -72,3 +73,4 @@ class Runtime:
     places: Places = field(default_factory=Places)
     looks: SharedLooks = field(default_factory=SharedLooks)
     publish: Publish = publish_nothing
+    ending: Ending = field(default_factory=Ending)

@@ -1,0 +1,51 @@
+"""What every route of the HTTP server works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recontact_mcp.app import build_server
+from recontact_mcp.opening import Effects
+from recontact_mcp.remote.limits import Limits
+from recontact_mcp.remote.names import Names, names_of
+from recontact_mcp.remote.sessions import Sessions
+
+if TYPE_CHECKING:
+    from recontact_mcp.boundary import RecontactServer
+    from recontact_mcp.opening import Opening
+    from recontact_mcp.settings import Settings
+    from recontact_tools.runtime import Clock
+
+# ours: where `serve` listens when nobody says otherwise.
+DEFAULT_LIMITS = Limits()
+DEFAULT_ADDRESS = "127.0.0.1:8765"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The server and what goes with it; each module of routes takes from it what it needs."""
+
+    settings: Settings
+    server: RecontactServer
+    opening: Opening
+    clock: Clock
+    names: Names  # under which hosts and origins this server may be called
+    sessions: Sessions
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def base_url(self) -> str:
+        """Where clients and browsers reach this server, without a slash at its end."""
+        return self.names.base_url
+
+
+def parts_for(settings: Settings, *, effects: Effects | None = None, address: str = DEFAULT_ADDRESS) -> Parts:
+    """Build the server of this process and what goes with it; nothing is opened.
+
+    *address* is where the process listens, `host:port`; *effects* as for `build_server`.
+    """
+    chosen = effects or Effects()
+    server = build_server(settings, effects=chosen, local_files=False)
+    sessions = Sessions(settings.http_session_idle_seconds)
+    return Parts(settings, server, server.opening, chosen.clock, names_of(settings, address), sessions)
