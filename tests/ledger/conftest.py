@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recontact_tools.ledger import Intent, IntentState, Ledger, Plan, PlanState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def ledger(path: Path) -> AsyncIterator[Ledger]:
-    opened = SqliteLedger.open(path)
+    opened = SqlLedger.open(path)
     yield opened
     await opened.aclose()
 

@@ -14,10 +14,11 @@ import pytest
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import Intent, Ledger, LedgerUnavailable, Plan
 from recontact_tools.ledger import audit as trail
-from recontact_tools.ledger.connection import reading
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.entries import Entry, Event, Evidence, about, about_intent
 from recontact_tools.ledger.migrations import AUDITED_SINCE, MIGRATIONS, migrate
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
+from recontact_tools.ledger.sqlite_connection import reading
 from recontact_tools.ledger.trail import GENESIS, Recorded, Verdict, Wanted
 from recontact_tools.models import Job, Reason, TargetGroup
 
@@ -214,14 +215,14 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
 ) -> None:
     count = 2 * trail.PAGE + 1
 
-    def many(connection: sqlite3.Connection) -> None:
+    def many(connection: Connection) -> None:
         for number in range(count):
             trail.append(
                 connection, about(group, Event.REPLACEMENT_STAGE, "replacement", at=now, principal="ann", number=number)
             )
 
-    assert isinstance(ledger, SqliteLedger)
-    await ledger._file.write(many)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(ledger, SqlLedger)
+    await ledger._database.write(many)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     newest = await ledger.audit.newest(3, Wanted())
     rare = await ledger.audit.newest(3, Wanted(), keep=lambda entry: entry.seq % trail.PAGE == 1)
     everything = await ledger.audit.newest(10_000, Wanted())
@@ -232,9 +233,9 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
 
 
 async def test_several_ledgers_on_one_file_write_one_chain(path: Path, group: TargetGroup, now: datetime) -> None:
-    ledgers = [SqliteLedger.open(path) for _ in range(4)]
+    ledgers = [SqlLedger.open(path) for _ in range(4)]
 
-    async def write(ledger: SqliteLedger, principal: str) -> None:
+    async def write(ledger: SqlLedger, principal: str) -> None:
         for number in range(25):
             event = Event.CANCELLATION_ASKED
             await ledger.audit.record(about(group, event, "snapshot", at=now, principal=principal, number=number))

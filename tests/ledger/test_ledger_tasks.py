@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from recontact_tools.ledger import Ledger, Task
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import JobKind, TargetGroup
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,7 @@ async def test_what_was_said_last_is_kept_with_its_time_and_seen_by_the_next_pro
     await ledger.tasks.bind(task())
     await ledger.tasks.note("a1", "first", now=now)
     await ledger.tasks.note("a1", "It runs.", now=later)
-    beside = SqliteLedger.open(path)
+    beside = SqlLedger.open(path)
     found = await beside.tasks.find("a1", principal="ann", now=later)
     await beside.aclose()
     assert found is not None
