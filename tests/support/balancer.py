@@ -48,10 +48,10 @@ def free_port() -> int:
 def configured(folder: Path, port: int, replicas: Sequence[int]) -> str:
     """Return the project's configuration for this machine: other addresses, other folders, and a log to look into."""
     changes = {
+        "/tmp/": f"{folder}/",  # noqa: S108 - what the configuration has
         "listen 8443 ssl": f"listen 127.0.0.1:{port} ssl",
         "listen 127.0.0.1:8081": f"listen 127.0.0.1:{free_port()}",
         "/run/secrets/": f"{folder}/",
-        "/tmp/": f"{folder}/",  # noqa: S108 - what the configuration has
         "access_log off;": f"log_format which '$upstream_addr'; access_log {folder}/which.log which;",
         "/dev/stderr": f"{folder}/error.log",
         **{f"replica-{number}:8765 resolve": f"127.0.0.1:{replica}" for number, replica in enumerate(replicas, 1)},
