@@ -34,8 +34,10 @@ async def record_failure(
     """
     from recontact_mcp.data_directory import anticipating_faults
 
-    with anyio.CancelScope(shield=True), suppress(Unreachable), anticipating_faults():
-        runtime = await context.request_context.lifespan_context.runtime()
+    opening = context.request_context.lifespan_context
+    faults = anticipating_faults(database=opening.on_database)
+    with anyio.CancelScope(shield=True), suppress(Unreachable), faults:
+        runtime = await opening.runtime()
         await runtime.ledger.audit.record(await _entry(runtime, error, name, arguments))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from ledger_places import Place
 
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import Intent, Ledger, LedgerUnavailable, Plan
@@ -147,11 +148,10 @@ async def test_a_plan_that_a_newer_one_replaces_is_recorded_as_closed(ledger: Le
 
 
 async def test_a_change_whose_entry_cannot_be_written_is_not_made(
-    ledger: Ledger, upload: MakeIntent, path: Path, now: datetime
+    ledger: Ledger, upload: MakeIntent, place: Place, now: datetime
 ) -> None:
     await ledger.open_intent(upload(), payload=b"x")
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+    place.fill_up()
     with pytest.raises(LedgerUnavailable):
         await ledger.mark_sending("INTENT1", now=now)
     assert await ledger.get("INTENT1") == upload()
@@ -232,8 +232,8 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
     assert (await ledger.audit.verify()).count == count
 
 
-async def test_several_ledgers_on_one_file_write_one_chain(path: Path, group: TargetGroup, now: datetime) -> None:
-    ledgers = [SqlLedger.open(path) for _ in range(4)]
+async def test_several_ledgers_on_one_database_write_one_chain(place: Place, group: TargetGroup, now: datetime) -> None:
+    ledgers = [await place.open() for _ in range(4)]
 
     async def write(ledger: SqlLedger, principal: str) -> None:
         for number in range(25):
@@ -251,13 +251,13 @@ async def test_several_ledgers_on_one_file_write_one_chain(path: Path, group: Ta
 
 
 async def test_the_trail_is_read_beside_a_ledger_that_is_open_and_cannot_be_written(
-    ledger: Ledger, upload: MakeIntent, path: Path, group: TargetGroup, now: datetime
+    ledger: Ledger, upload: MakeIntent, place: Place, group: TargetGroup, now: datetime
 ) -> None:
     await ledger.open_intent(upload(), payload=b"x")
-    with reading(path) as connection:
+    with place.reading() as connection:
         assert trail.verify(connection).count == 1
-        with pytest.raises(sqlite3.OperationalError):
-            connection.execute("INSERT INTO secrets VALUES ('x', x'00')")
+    with pytest.raises(LedgerUnavailable), place.reading() as connection:
+        connection.execute("INSERT INTO updates (origin, uri) VALUES ('x', 'x')")
     await ledger.audit.record(about(group, Event.CANCELLATION_DONE, "snapshot", at=now, principal="ann"))
     assert (await ledger.audit.verify()).count == 2
 

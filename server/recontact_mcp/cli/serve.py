@@ -51,16 +51,24 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     objection = binding.objection(settings, host)
     if objection:
         stop(objection, cure=binding.cure(settings), code=2)
+    import anyio
+
     from recontact_mcp.logs import configure
     from recontact_mcp.remote.app import build_app
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
+    from recontact_mcp.state_keys import shared_state_keys
+    from recontact_tools.errors import Unreachable
 
     configure(settings.log_level, settings.log_format)
+    try:
+        state_keys = anyio.run(shared_state_keys, settings)
+    except Unreachable as refusal:
+        stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
-    parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}")
+    parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}", state_keys=state_keys)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
     person().print(f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C.")
     run(build_app(parts), parts, listening)

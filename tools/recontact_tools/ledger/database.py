@@ -48,12 +48,14 @@ class Cursor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What each database says in its own way: statements that answer one row with one column, `number`."""
+    """What each database says in its own way; what is counted is in one row with one column, `number`."""
 
     version: str
     """How many versions the schema has had."""
     entries: str
     """How many entries the audit trail was given, whatever is left of them."""
+    announce: str | None
+    """Wakes who waits in `heard`, once the transaction is kept; takes the announcer's name. None: nobody can."""
 
 
 class Connection(Protocol):
@@ -106,6 +108,10 @@ class Database(Protocol):
         Raises:
             LedgerUnavailable: the database did not answer.
         """
+        ...
+
+    async def heard(self, seconds: float) -> None:
+        """Return when another process may have announced something, at the latest after so many seconds."""
         ...
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ from recontact_tools.models import Job, JobKind
 # ours: some five megabytes; whoever asks for an older job asks the API again.
 KEPT = 10_000
 
+_SELECT = "SELECT kind, account_id, project_id, target_group_id, job_id, job, wanted_until FROM elsewhere"
 _KEY = f"kind = ? AND {OF_GROUP} AND job_id = ?"
 
 
@@ -52,9 +53,7 @@ class SqlElsewhere:
         """See `Elsewhere.wanted`."""
 
         def read(connection: Connection) -> tuple[ForeignJob, ...]:
-            rows = connection.execute(
-                "SELECT * FROM elsewhere WHERE wanted_until > ? ORDER BY position", (instant(now),)
-            )
+            rows = connection.execute(f"{_SELECT} WHERE wanted_until > ? ORDER BY position", (instant(now),))
             return tuple(map(_from, rows))
 
         return await self._database.read(read)
@@ -100,7 +99,7 @@ def _upsert(connection: Connection, key: JobKey, job: Job | None, until: datetim
 
 
 def _one(connection: Connection, key: JobKey) -> ForeignJob | None:
-    row = connection.execute(f"SELECT * FROM elsewhere WHERE {_KEY}", _values(key)).fetchone()  # noqa: S608 - as above
+    row = connection.execute(f"{_SELECT} WHERE {_KEY}", _values(key)).fetchone()
     return row and _from(row)
 
 

@@ -10,6 +10,7 @@ LedgerFault
 ├── ReplacementEnded      the replacement that an intent is a part of has ended
 ├── IllegalTransition     the intent cannot move to that state
 └── LedgerUnavailable     the database did not answer, or is not one we can use
+    └── NoLedger          nothing was ever kept there
 """
 
 from recontact_tools.ledger.records import Intent
@@ -48,6 +49,20 @@ class ReplacementKeyTaken(Exception):
         self.replacement_id = replacement_id
 
 
+class TicketUsed(Exception):
+    """A staged file was used by another call meanwhile, or is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__("this ticket cannot be used any more")
+
+
+class TooManyTickets(Exception):
+    """A principal has as many tickets as anybody may have."""
+
+    def __init__(self) -> None:
+        super().__init__("this principal has too many tickets")
+
+
 class LedgerFault(Exception):
     """The ledger was used wrongly or cannot be used."""
 
@@ -84,3 +99,10 @@ class IllegalTransition(LedgerFault):
 
 class LedgerUnavailable(LedgerFault):
     """The database is locked for too long, full, damaged, closed or of a newer version."""
+
+
+class NoLedger(LedgerUnavailable):
+    """Nothing was ever kept there."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no ledger yet")

@@ -4,6 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from anyio import to_thread
+
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intent_reads, intents, known, plans, repeats
 from recontact_tools.ledger.audit import SqlAudit
@@ -16,6 +18,8 @@ from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqlTasks
+from recontact_tools.ledger.ticket_interface import Spending
+from recontact_tools.ledger.tickets import SqlTickets
 from recontact_tools.ledger.updates import SqlUpdates
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -28,6 +32,7 @@ class SqlLedger:
         self.snapshots = SqlSnapshots(database)
         self.replacements = SqlReplacements(database)
         self.tasks = SqlTasks(database)
+        self.tickets = SqlTickets(database)
         self.audit = SqlAudit(database)
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
@@ -42,15 +47,30 @@ class SqlLedger:
         """
         return cls(SqliteFile.open(path))
 
+    @classmethod
+    async def connect(cls, url: str, schema: str) -> Self:
+        """Open the ledger in a *schema* of the PostgreSQL database at *url*, which is made where it is missing.
+
+        Raises:
+            LedgerUnavailable: the server does not answer, refuses us, or the ledger is one of a newer version.
+        """
+        from recontact_tools.ledger.postgres_database import PostgresDatabase  # noqa: PLC0415 - a stdio server on files pays for no second driver
+
+        return cls(await to_thread.run_sync(PostgresDatabase.open, url, schema))
+
     async def digest(self, *parts: bytes) -> str:
         """See `Ledger.digest`."""
         return await self._database.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None) -> Intent:
+    async def pinned(self, name: str, value: bytes) -> bytes:
+        """See `Ledger.pinned`."""
+        return await self._database.write(lambda connection: repeats.pin(connection, name, value))
+
+    async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload))
+        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload, spending))
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""

@@ -23,6 +23,7 @@ class SqliteConnection(sqlite3.Connection):
     dialect = Dialect(
         version="SELECT user_version AS number FROM pragma_user_version",
         entries="SELECT coalesce(max(seq), 0) AS number FROM sqlite_sequence WHERE name = 'audit'",
+        announce=None,
     )
 
 

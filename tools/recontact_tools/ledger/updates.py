@@ -20,9 +20,15 @@ class SqlUpdates:
 
         def write(connection: Connection) -> None:
             connection.executemany("INSERT INTO updates (origin, uri) VALUES (?, ?)", [(origin, uri) for uri in uris])
+            if connection.dialect.announce is not None:
+                connection.execute(connection.dialect.announce, (origin,))
             connection.execute("DELETE FROM updates WHERE position <= (SELECT max(position) FROM updates) - ?", (KEPT,))
 
         await self._database.write(write)
+
+    async def heard(self, seconds: float) -> None:
+        """See `Updates.heard`."""
+        await self._database.heard(seconds)
 
     async def latest(self) -> int:
         """See `Updates.latest`."""
