@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anyio.abc import TaskGroup
-    from recontact_tools.ledger.locks import SessionLocks
 
     from recontact_mcp.settings import Settings
     from recontact_tools.desk import Desk
     from recontact_tools.engine import Crew
     from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger.locks import SessionLocks
     from recontact_tools.seats import Seat
 
 LEDGER_FILE = "ledger.sqlite"
@@ -63,9 +63,8 @@ def _files(home: Path, open_ledger: Callable[[Path], Ledger] | None) -> Storage:
 
 
 async def _database(url: str, namespace: str) -> Storage:
-    from recontact_tools.ledger.locks import SessionLocks
-
     from recontact_tools.fleet import Fleet
+    from recontact_tools.ledger.locks import SessionLocks
     from recontact_tools.ledger.sql import SqlLedger
     from recontact_tools.seats import FleetSeat
 

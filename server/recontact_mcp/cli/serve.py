@@ -70,8 +70,8 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     taken: int = listening.getsockname()[1]
     parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}", state_keys=state_keys)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
-    person().print(f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C.")
-    run(build_app(parts), parts, listening)
+    words = f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C."
+    run(build_app(parts), parts, listening, ready=lambda: person().print(words))
 
 
 def _listening(host: str, port: int) -> "socket":
