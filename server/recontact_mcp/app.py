@@ -24,7 +24,7 @@ from recontact_mcp.resources import add_resources
 from recontact_mcp.settings import Settings
 from recontact_mcp.tasks import JobTasks, TaskListening, Tasks
 from recontact_mcp.tasks.wire import Asking
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 NAME = "recontact-mcp"
 INSTRUCTIONS = """\
@@ -32,7 +32,9 @@ Recontacts are the respondents (RSIDs) who alone may re-enter a survey (a target
 Uploads and removals are jobs: start one, then follow it with its job tool (wait_seconds=45) or resource.
 One job at a time per target group, at most 100,000 IDs each; project_id and account_id are found or configured.
 Errors say whether anything changed and what to do next: JOB_RUNNING names a job to follow; after OUTCOME_UNKNOWN look.
-Respondent IDs are personal data: upload by path, and list them only when the user asks for IDs."""
+Respondent IDs are personal data: upload {by}, and list them only when the user asks for IDs."""
+BY_PATH = "by path"
+BY_TICKET = "a file by the ticket of stage_upload"
 
 # ours: the lists are fixed for the life of a process; a client may keep them for an hour.
 LISTS_FRESH_MS = 3_600_000
@@ -68,7 +70,7 @@ def build_server(
     server = RecontactServer(
         NAME,
         title="Recontacts",
-        instructions=INSTRUCTIONS,
+        instructions=INSTRUCTIONS.format(by=BY_PATH if local_files else BY_TICKET),
         version=version(NAME),
         lifespan=lifespan,
         subscriptions=bus,
@@ -86,10 +88,11 @@ def build_server(
     server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
     server.asking_seconds = settings.confirm_seconds
     server.opening = opening
+    server.local_files = local_files
     _add_tools(server)
     add_resources(server, opening)
     add_kept_resources(server, opening)
-    add_prompts(server)
+    add_prompts(server, local_files=local_files)
     add_completions(server, opening)
     return server
 
@@ -101,7 +104,7 @@ def _sealing(settings: Settings, state_keys: Sequence[bytes]) -> RequestStateSec
 
 
 def _add_tools(server: RecontactServer) -> None:
-    for operation in CATALOG:
+    for operation in catalog(local_files=server.local_files):
         server.add_tool(
             operation.run,
             title=operation.title,

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from recontact_mcp.groups import leaves
 from recontact_tools.engine import DurableEngine
 from recontact_tools.errors import ErrorCode, Unreachable
-from recontact_tools.ledger import LedgerFault
+from recontact_tools.ledger import Ledger, LedgerFault
 from recontact_tools.ledger.sqlite_connection import anticipating_sqlite
+from recontact_tools.runtime import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,18 @@ def _no_database() -> Unreachable:
         next_step="Repeat the call in a minute: each call tries again. If it stays, tell the user that the PostgreSQL "
         "which RECONTACT_DATABASE_URL names cannot be reached, or not be used with that user.",
     )
+
+
+# ours: a file lives for minutes; one that was forgotten is gone soon after, for a read of some 20 us a minute.
+FORGOTTEN_WITHIN_SECONDS = 60.0
+
+
+async def forget_staged(ledger: Ledger, clock: Clock, *, database: bool = False) -> None:
+    """Delete the staged files that were used or whose time has come, again and again."""
+    while True:
+        with suppress(Unreachable), anticipating_faults(database=database):
+            await ledger.tickets.expire(now=clock.now())
+        await clock.sleep(FORGOTTEN_WITHIN_SECONDS)
 
 
 async def resume(engine: DurableEngine, *, database: bool = False) -> None:

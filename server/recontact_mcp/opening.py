@@ -14,11 +14,13 @@ import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_mcp.access import LOCAL_PRINCIPAL
+from recontact_mcp.access_source import callers_for
 from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.runtime import Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context, Elicit
     from mcp.server.subscriptions import SubscriptionBus
 
+    from recontact_mcp.access import Credentials
+    from recontact_mcp.callers import Caller
     from recontact_mcp.settings import Settings
+    from recontact_mcp.tenants import Tenants
+    from recontact_tools.desk import Mandate
     from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
@@ -39,7 +45,6 @@ if TYPE_CHECKING:
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
-LOCAL_PRINCIPAL = "local"
 SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
@@ -72,6 +77,8 @@ class Opening:
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
+        self._callers = callers_for(settings, policy_of(settings), asked_over_http=not local_files)
+        self._tenants: Tenants
         self.watched = Watched()
         self.ending = Ending()
         self._relay: Relay
@@ -95,12 +102,26 @@ class Opening:
                 waking.cancel()
                 self._closing.set()
 
-    async def runtime(self) -> Runtime:
-        """Return what operations work with, opening it on the first call.
+    def caller(self) -> Caller:
+        """Return who makes the present request.
 
         Raises:
+            NotAllowed: Nobody that is known here.
+        """
+        return self._callers.current()
+
+    async def runtime(self) -> Runtime:
+        """Return what operations work with for whoever makes the present request, opening it on the first call.
+
+        Raises:
+            NotAllowed: Nobody that is known here makes it.
             Unreachable: The data directory, or the database, cannot be used; the next call tries again.
         """
+        caller = self._callers.current()
+        await self._shared()
+        return await self._tenants.runtime(caller)
+
+    async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime
         async with self._lock:
@@ -127,7 +148,7 @@ class Opening:
 
         try:
             with anticipating_faults(database=self.on_database):
-                runtime = await self.runtime()
+                runtime = await self._shared()
                 await runtime.ledger.updates.latest()
                 if self.on_database:
                     await check_shared_key(runtime.ledger, runtime.seal)
@@ -150,7 +171,7 @@ class Opening:
             # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
             with suppress(Unreachable, OSError):
                 if self.on_database or (self._settings.home / LEDGER_FILE).exists():
-                    await self.runtime()
+                    await self._shared()
 
     async def _open(self) -> Runtime:
         from recontact_mcp.data_directory import anticipating_faults
@@ -161,8 +182,9 @@ class Opening:
 
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
-        from recontact_mcp.data_directory import resume
+        from recontact_mcp.data_directory import forget_staged, resume
         from recontact_mcp.storage import opened_storage
+        from recontact_mcp.tenants import Tenants
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
@@ -178,6 +200,7 @@ class Opening:
             desk = Desk(
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
+            desk.mandates = self._mandate
             background = anyio.create_task_group()
             engine = DurableEngine(storage.crew(desk, background), desk, background)
             new_id, publish = self._effects.new_id, relay.publish
@@ -196,10 +219,14 @@ class Opening:
             self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
             try:
                 async with background:
+                    self._tenants = Tenants(
+                        runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
+                    )
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
                     background.start_soon(self._followers.run)
+                    background.start_soon(partial(forget_staged, ledger, clock, database=self.on_database))
                     task_status.started(runtime)
                     await self._closing.wait()
                     background.cancel_scope.cancel()
@@ -208,6 +235,17 @@ class Opening:
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
                     await storage.aclose()
+
+    async def _mandate(self, principal: str, account_id: int) -> Mandate:
+        return await self._tenants.mandate(principal, account_id)
+
+    def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
+        """Return the way to the API with other credentials than those of the settings."""
+        from recontact_mcp.secret_source import gateway_as, settings_as
+
+        if self._effects.gateway is not None:
+            return self._effects.gateway(settings_as(self._settings, credentials))
+        return gateway_as(self._settings, credentials)
 
     def _rules(self) -> Rules:
         settings = self._settings
@@ -222,6 +260,9 @@ class Opening:
             compare_pages=1_000 if settings.embedded else settings.compare_pages,
             snapshots_kept=timedelta(days=settings.snapshot_days),
             template_id=settings.template_id,
+            staging=None
+            if self._local_files
+            else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
         )
 
     async def _tell(self, *uris: str) -> None:
@@ -263,7 +304,12 @@ async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
     if settings.embedded:
         from recontact_mcp.embedded import embedded_gateway
 
-        way = embedded_gateway(settings.data_dir, pace=settings.pace, api_version=settings.cint_api_version)
+        way = embedded_gateway(
+            settings.data_dir,
+            pace=settings.pace,
+            api_version=settings.cint_api_version,
+            database_url=settings.database_url,
+        )
         async with way as gateway:
             yield gateway
         return

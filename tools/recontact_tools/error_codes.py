@@ -17,6 +17,9 @@ class Explanation:
 
 
 _SETTING: Final = "Only whoever runs the server can change the setting that the message names."
+_RULE: Final = (
+    "The error names the `rule` and who may lift it; `recontact-mcp explain` works it out without asking anybody."
+)
 _ASK_AGAIN: Final = (
     "Call `remove_all_recontacts` again if the IDs are still to be removed: a new plan is made and asked."
 )
@@ -36,14 +39,24 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " or the right `id_type`.",
         ),
         ErrorCode.FILE_TOO_LARGE: Explanation(
-            "The file has more than 50,000,000 bytes, or what is left of it more than 5,000,000.",
+            "The file has more than 50,000,000 bytes (a staged one: than `RECONTACT_STAGED_BYTES`), or what is left of"
+            " it more than 5,000,000.",
             "Keep the column with the identifiers and drop the others; split what is still too large.",
         ),
         ErrorCode.FILE_NOT_READABLE: Explanation(
             "The path is not that of a regular file under `RECONTACT_UPLOAD_ROOTS` that the server can read. Why is"
             " not told, so that nobody can look around in a file system this way.",
             "Put the file itself, not a link, into one of those directories; `recontact-mcp doctor` shows them. Over"
-            " HTTP no path can be read: use `ids`.",
+            " HTTP no path can be read: use `stage_upload`.",
+        ),
+        ErrorCode.TICKET_NOT_VALID: Explanation(
+            "The ticket of a staged file is unknown, has expired, was used, or is not of this person and target group;"
+            " which of these is not told. Nothing was sent.",
+            "Call `stage_upload` again, let the user upload the file once more, and pass the new ticket.",
+        ),
+        ErrorCode.TICKET_EMPTY: Explanation(
+            "Nothing has arrived yet under the ticket of a staged file. Nothing was sent.",
+            "The user uploads the file under the address that `stage_upload` answered; then the same call works.",
         ),
         ErrorCode.TOO_MANY_IDS: Explanation(
             "The file has more than 100,000 IDs, or `ids` more than 1,000.",
@@ -64,12 +77,28 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
         ),
         ErrorCode.POLICY_DENIED: Explanation(
             "The account, project or target group is not on the operator's list of those that may be used"
-            " (`RECONTACT_ALLOWED_...`).",
-            _SETTING,
+            " (`RECONTACT_ALLOWED_...`), or not on yours (`RECONTACT_ACCESS_FILE`); or the access file does not name"
+            " you at all.",
+            _RULE,
         ),
         ErrorCode.READ_ONLY: Explanation(
-            "The server was told to change nothing (`RECONTACT_READ_ONLY`).",
-            _SETTING,
+            "The server was told to change nothing (`RECONTACT_READ_ONLY`), or to let you change nothing"
+            " (`RECONTACT_ACCESS_FILE`).",
+            _RULE,
+        ),
+        ErrorCode.FROZEN: Explanation(
+            "Somebody stopped all changes, or those of some people, with the file that `RECONTACT_FREEZE_FILE` names.",
+            "Reading goes on. Ask whoever runs the server why, and repeat the call once the file is gone.",
+        ),
+        ErrorCode.INSUFFICIENT_SCOPE: Explanation(
+            "The access token does not carry the scope that this takes: `recontacts:read` to look,"
+            " `recontacts:upload` to add, `recontacts:remove` to remove.",
+            "Sign in again and grant the scopes in `required_scopes`. A client that follows the challenge of the"
+            " server (HTTP 403) asks for them by itself.",
+        ),
+        ErrorCode.CAP_REACHED: Explanation(
+            "The access file limits what one person may upload or remove in a day (UTC), and this would be more.",
+            "Wait until `renews_at`, or ask whoever edits the access file for more.",
         ),
         ErrorCode.CONFIRMATION_UNAVAILABLE: Explanation(
             "A removal needs a phrase typed by a person, and this client cannot put a question to one.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
+    from recontact_tools.models import Caps
     from recontact_tools.policy import Policy
     from recontact_tools.sealing import Seal
     from recontact_tools.watched import Publish
@@ -40,6 +41,15 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """How files are staged: the origin that takes them, None where nobody knows it, how long and how large."""
+
+    origin: str | None
+    seconds: float
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided; nothing a client sends can change it."""
 
@@ -53,6 +63,8 @@ class Rules:
     compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
+    staging: Staging | None = None  # None where files are read from this machine instead
+    caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 
 @dataclass(frozen=True, slots=True)

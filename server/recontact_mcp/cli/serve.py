@@ -64,8 +64,8 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     address = f"{binding.shown(host)}:{taken}"
     parts = parts_for(settings, address=address, state_keys=_state_keys(settings))
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
-    person().print(f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C.")
-    run(build_app(parts), parts, listening)
+    words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
+    run(build_app(parts), parts, listening, ready=lambda: person().print(words))
 
 
 def _listening(host: str, port: int) -> "socket":

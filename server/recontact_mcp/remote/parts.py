@@ -54,6 +54,9 @@ def parts_for(
     *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
     chosen = effects or Effects()
+    names = names_of(settings, address)
+    # Tools name addresses of this server, also where nobody set one.
+    settings = settings.model_copy(update={"public_url": names.base_url})
     server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys)
     sessions = Sessions(settings.http_session_idle_seconds)
-    return Parts(settings, server, server.opening, chosen.clock, names_of(settings, address), sessions)
+    return Parts(settings, server, server.opening, chosen.clock, names, sessions)

@@ -6,6 +6,7 @@
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     IllegalTransition,
     IntentIdTaken,
     KeyTaken,
@@ -13,6 +14,8 @@ from recontact_tools.ledger.faults import (
     LedgerUnavailable,
     ReplacementEnded,
     ReplacementKeyTaken,
+    TicketUsed,
+    TooManyTickets,
     UnknownIntent,
 )
 from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
@@ -31,12 +34,14 @@ from recontact_tools.ledger.states import (
     can_follow,
 )
 from recontact_tools.ledger.task_interface import Task, Tasks
+from recontact_tools.ledger.ticket_interface import Spending, Ticket, Tickets
 
 __all__ = [
     "ACTIVE_STATES",
     "ENDS",
     "ActiveIntent",
     "ActiveReplacement",
+    "CapReached",
     "Duration",
     "Elsewhere",
     "ForeignJob",
@@ -63,9 +68,14 @@ __all__ = [
     "SettledBy",
     "Snapshot",
     "Snapshots",
+    "Spending",
     "Stage",
     "Task",
     "Tasks",
+    "Ticket",
+    "TicketUsed",
+    "Tickets",
+    "TooManyTickets",
     "UnknownIntent",
     "Updates",
     "can_follow",
