@@ -66,7 +66,8 @@ class SqlLedger:
 
     async def pinned(self, name: str, value: bytes) -> bytes:
         """See `Ledger.pinned`."""
-        return await self._database.write(lambda connection: repeats.pin(connection, name, value))
+        found = await self._database.read(lambda connection: repeats.pinned(connection, name))
+        return found or await self._database.write(lambda connection: repeats.pin(connection, name, value))
 
     async def open_intent(
         self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None, caps: Caps | None = None
