@@ -152,7 +152,8 @@ async def test_a_question_of_one_replica_is_answered_on_the_other_once(fleeting:
 
 
 async def test_a_task_that_one_replica_gave_out_is_answered_by_the_other(fleeting: "Fleeting") -> None:
-    name, meta = "upload_recontacts", {"io.modelcontextprotocol/clientCapabilities": {"extensions": {TASKS: {}}}}
+    name = "upload_recontacts"
+    meta: Json = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {TASKS: {}}}}
     arguments = {"target_group_id": GROUP, "ids": IDS}
     async with (
         fleeting(SLOWLY) as fleet,

@@ -67,7 +67,9 @@ class SqlLedger:
     async def pinned(self, name: str, value: bytes) -> bytes:
         """See `Ledger.pinned`."""
         found = await self._database.read(lambda connection: repeats.pinned(connection, name))
-        return found or await self._database.write(lambda connection: repeats.pin(connection, name, value))
+        if found is not None:
+            return found
+        return await self._database.write(lambda connection: repeats.pin(connection, name, value))
 
     async def open_intent(
         self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None, caps: Caps | None = None
