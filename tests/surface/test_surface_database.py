@@ -81,7 +81,8 @@ async def test_a_database_that_is_away_is_named_by_its_setting_and_never_by_its_
             )
     said = json.dumps([result.model_dump(mode="json"), str(unread.value), caplog.text])
 
-    error = (result.structured_content or {})["error"]
+    assert result.structured_content is not None
+    error = result.structured_content["error"]
     assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("UNAVAILABLE", "no", True)
     assert "RECONTACT_DATABASE_URL" in error["next_step"]
     assert not [word for word in (PASSWORD, "somebody", "127.0.0.1", "nowhere") if word in said]
@@ -119,7 +120,8 @@ def shut(server: str, url: str, *, allowed: bool) -> None:
     database = urlsplit(url).path.removeprefix("/")
     name = sql.Identifier(database)
     with closing(psycopg.connect(server, autocommit=True)) as connection:
-        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.SQL(str(allowed))))
+        admitting = sql.SQL("true" if allowed else "false")
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, admitting))
         ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
         while not allowed and connection.execute(ending, [database]).fetchall():
             pass  # a backend ends when it gets to it
