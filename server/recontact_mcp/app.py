@@ -36,14 +36,17 @@ Respondent IDs are personal data: upload by path, and list them only when the us
 LISTS_FRESH_MS = 3_600_000
 
 
-def build_server(settings: Settings, *, effects: Effects | None = None, local_files: bool = True) -> RecontactServer:
+def build_server(
+    settings: Settings, *, effects: Effects | None = None, local_files: bool = True, approve_url: str | None = None
+) -> RecontactServer:
     """Build the server of one process; nothing is opened before its first request.
 
     *effects* is where time, ids and the way to the API can be replaced; *local_files* is whether `path`
     uploads may read this machine's files, which only a client that runs the server itself may ask for.
+    *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
     """
     bus = InMemorySubscriptionBus()
-    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files)
+    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files, approve_url=approve_url)
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:

@@ -14,9 +14,10 @@ import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_tools.approving import Where
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
-    from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger import Approval, Ledger
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
     from recontact_tools.sealing import Seal
@@ -62,11 +63,20 @@ class Effects:
 class Opening:
     """What one server holds; it opens on the first request that needs it and closes with the server."""
 
-    def __init__(self, settings: Settings, effects: Effects, *, bus: SubscriptionBus, local_files: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        effects: Effects,
+        *,
+        bus: SubscriptionBus,
+        local_files: bool,
+        approve_url: str | None = None,
+    ) -> None:
         self._settings = settings
         self._effects = effects
         self._bus = bus
         self._local_files = local_files
+        self._approve_url = approve_url
         self._tasks: anyio.abc.TaskGroup
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
@@ -113,10 +123,13 @@ class Opening:
         self._runtime = runtime
         return runtime
 
-    def require_asking(self, ctx: Context[Lifespan]) -> None:
-        """Refuse where the client cannot put a question to a person."""
-        if not consent.can_ask(ctx.client_capabilities):
-            raise consent.confirmation_unavailable()
+    def can_ask(self, ctx: Context[Lifespan]) -> bool:
+        """Tell whether the client can put a question to a person."""
+        return consent.can_ask(ctx.client_capabilities)
+
+    async def where_to_approve(self, approval: Approval) -> Where:
+        """Make ready the place where a person decides about a plan, and say where it is."""
+        return Where(self._approve_url)
 
     async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
         """Put a question to a person in the way the client's protocol era has for it."""
@@ -190,6 +203,7 @@ class Opening:
             compare_pages=1_000 if settings.embedded else settings.compare_pages,
             snapshots_kept=timedelta(days=settings.snapshot_days),
             template_id=settings.template_id,
+            approval=approval_rules_of(settings, self._approve_url),
         )
 
     async def _tell(self, *uris: str) -> None:
@@ -217,6 +231,22 @@ def policy_of(settings: Settings) -> Policy:
         accounts=settings.allowed_accounts,
         projects=settings.allowed_projects,
         target_groups=settings.allowed_target_groups,
+    )
+
+
+def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
+    """Return how sure it must be that a person agreed; *url* is the page where they do so over HTTP."""
+    from recontact_tools.ledger import Evidence
+
+    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
+    minimum = settings.approval_minimum
+    return ApprovalRules(
+        minimum=usual if minimum is None else Evidence(minimum),
+        seconds=settings.approval_seconds,
+        url=url,
+        two_person=settings.approval_two_person,
+        approvers=settings.approval_approvers,
+        passkey=settings.approval_passkey,
     )
 
 

@@ -170,6 +170,12 @@ def _origin(entry: str) -> str:
     return f"{scheme}://{_host(host)}"
 
 
+def words(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
 def _entries(value: object, separator: str) -> list[object] | None:
     if isinstance(value, str):
         return [entry.strip() for entry in value.split(separator) if entry.strip()]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # ours: where `serve` listens when nobody says otherwise.
 DEFAULT_ADDRESS = "127.0.0.1:8765"
+APPROVE_PATH = "/approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +42,6 @@ def parts_for(settings: Settings, *, effects: Effects | None = None, address: st
     *address* is where the process listens, `host:port`; *effects* as for `build_server`.
     """
     chosen = effects or Effects()
-    server = build_server(settings, effects=chosen, local_files=False)
-    return Parts(settings, server, server.opening, chosen.clock, names_of(settings, address))
+    names = names_of(settings, address)
+    server = build_server(settings, effects=chosen, local_files=False, approve_url=f"{names.base_url}{APPROVE_PATH}")
+    return Parts(settings, server, server.opening, chosen.clock, names)

@@ -3,6 +3,7 @@
 `ledger.sqlite.SqliteLedger` is not imported here: its driver is no part of a cold start.
 """
 
+from recontact_tools.ledger.approval_interface import Approval, Approvals, Decision, Passkey, Standing
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
@@ -23,6 +24,7 @@ from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot, Snapshots
 from recontact_tools.ledger.states import (
     ACTIVE_STATES,
     ENDS,
+    Evidence,
     IntentState,
     PlanPurpose,
     PlanState,
@@ -37,8 +39,12 @@ __all__ = [
     "ENDS",
     "ActiveIntent",
     "ActiveReplacement",
+    "Approval",
+    "Approvals",
+    "Decision",
     "Duration",
     "Elsewhere",
+    "Evidence",
     "ForeignJob",
     "IllegalTransition",
     "Intent",
@@ -50,6 +56,7 @@ __all__ = [
     "LedgerFault",
     "LedgerUnavailable",
     "News",
+    "Passkey",
     "Piece",
     "Plan",
     "PlanPurpose",
@@ -64,6 +71,7 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "Stage",
+    "Standing",
     "Task",
     "Tasks",
     "UnknownIntent",

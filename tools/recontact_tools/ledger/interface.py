@@ -13,6 +13,7 @@ from recontact_tools.ledger.task_interface import Tasks
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 if TYPE_CHECKING:  # their dataclasses are no part of a cold start
+    from recontact_tools.ledger.approval_interface import Approvals
     from recontact_tools.ledger.entries import Evidence
     from recontact_tools.ledger.trail import AuditTrail
 
@@ -47,6 +48,11 @@ class Ledger(Protocol):
     @property
     def updates(self) -> Updates:
         """What changed, told between processes."""
+        ...
+
+    @property
+    def approvals(self) -> "Approvals":
+        """What people are asked, and decide, outside the client."""
         ...
 
     @property

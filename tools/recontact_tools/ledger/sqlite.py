@@ -11,6 +11,7 @@ from recontact_tools.ledger.elsewhere import SqliteElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.sql_approvals import SqlApprovals
 from recontact_tools.ledger.sqlite_replacements import SqliteReplacements
 from recontact_tools.ledger.sqlite_snapshots import SqliteSnapshots
 from recontact_tools.ledger.states import IntentState, SettledBy
@@ -30,6 +31,7 @@ class SqliteLedger:
         self.audit = SqliteAudit(file)
         self.updates = SqliteUpdates(file)
         self.elsewhere = SqliteElsewhere(file)
+        self.approvals = SqlApprovals(file)
 
     @classmethod
     def open(cls, path: Path) -> Self:
