@@ -22,7 +22,7 @@ from recontact_tools.desk import Desk
 from recontact_tools.engine import DurableEngine
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock
@@ -66,7 +66,7 @@ async def share_of_a_core(seconds: float) -> float:
     return 100 * (time.process_time() - cpu) / (time.perf_counter() - wall)
 
 
-async def started(ledger: SqliteLedger, number: int, now: datetime) -> None:
+async def started(ledger: SqlLedger, number: int, now: datetime) -> None:
     """Write down an upload of 100,000 IDs that has run for half an hour."""
     group = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", f"01BTGNYV6HRNK8K8VK{number:08}")
     then, intent_id = now - timedelta(minutes=30), f"INTENT{number:05}"
@@ -89,7 +89,7 @@ async def started(ledger: SqliteLedger, number: int, now: datetime) -> None:
 
 
 @asynccontextmanager
-async def engine_on(folder: Path, ledger: SqliteLedger, now: Callable[[], datetime]) -> AsyncGenerator[DurableEngine]:
+async def engine_on(folder: Path, ledger: SqlLedger, now: Callable[[], datetime]) -> AsyncGenerator[DurableEngine]:
     """Execute at Cint's pace, in a time that passes faster."""
     clock = Clock(now=now, sleep=lambda seconds: anyio.sleep(seconds / HASTE))
     way = Gateway(CONNECTION, transport=httpx.MockTransport(answered))
@@ -106,7 +106,7 @@ async def engine_on(folder: Path, ledger: SqliteLedger, now: Callable[[], dateti
 async def measure_jobs(folder: Path) -> list[Figure]:
     """Follow many jobs that have run for half an hour, each of which is looked at once a minute."""
     begun, clock = datetime.now(UTC), time.perf_counter()
-    ledger = SqliteLedger.open(folder / "ledger.sqlite")
+    ledger = SqlLedger.open(folder / "ledger.sqlite")
     await started(ledger, 0, begun)
 
     def now() -> datetime:

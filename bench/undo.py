@@ -16,7 +16,7 @@ from recontact_mcp.embedded import embedded_gateway
 from recontact_tools.comparing import PAGE_IDS
 from recontact_tools.desk import Desk
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, Job, JobKind
 from recontact_tools.policy import Policy
 from recontact_tools.proving import FROM_SNAPSHOT, prove
@@ -35,7 +35,7 @@ GROUP = group(0)
 async def desk_in(folder: Path) -> AsyncGenerator[Desk]:
     """Work as the server does: the embedded service, the ledger's file, and a key."""
     async with embedded_gateway(folder, pace=0.0, api_version=VERSIONS[0].name) as gateway:
-        ledger = SqliteLedger.open(folder / "ledger.sqlite")
+        ledger = SqlLedger.open(folder / "ledger.sqlite")
         anything = Policy(read_only=False, accounts=None, projects=None, target_groups=None)
         seal = Seal(lambda: bytes(32))
         yield Desk(gateway, ledger, Clock(), 0.0, anything, seal, timedelta(days=30))

@@ -8,7 +8,7 @@ from recontact_mcp.groups import leaves
 from recontact_tools.engine import DurableEngine
 from recontact_tools.errors import ErrorCode, Unreachable
 from recontact_tools.ledger import LedgerFault
-from recontact_tools.ledger.connection import anticipating_sqlite
+from recontact_tools.ledger.sqlite_connection import anticipating_sqlite
 
 logger = logging.getLogger(__name__)
 

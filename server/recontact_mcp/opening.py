@@ -156,7 +156,7 @@ class Opening:
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
-        from recontact_tools.ledger.sqlite import SqliteLedger
+        from recontact_tools.ledger.sql import SqlLedger
         from recontact_tools.relay import Relay
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
@@ -164,7 +164,7 @@ class Opening:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
-            ledger = (self._effects.ledger or SqliteLedger.open)(home / LEDGER_FILE)
+            ledger = (self._effects.ledger or SqlLedger.open)(home / LEDGER_FILE)
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = seal_of(settings)
             desk = Desk(

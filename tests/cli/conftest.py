@@ -23,7 +23,7 @@ from recontact_mcp.app import build_server
 from recontact_mcp.cli.commands import app
 from recontact_mcp.settings import Settings
 from recontact_tools.ledger import Intent, IntentState, Ledger, Purpose, Snapshot
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import JobKind, TargetGroup
 
 Run = Callable[..., Result]
@@ -119,7 +119,7 @@ def on_ledger(environment: Mapping[str, str]) -> Callable[[Callable[[Ledger], Aw
 
     def run_work(work: Callable[[Ledger], Awaitable[None]]) -> None:
         async def run() -> None:
-            ledger = SqliteLedger.open(Path(environment["RECONTACT_DATA_DIR"]) / "ledger.sqlite")
+            ledger = SqlLedger.open(Path(environment["RECONTACT_DATA_DIR"]) / "ledger.sqlite")
             await work(ledger)
             await ledger.aclose()
 

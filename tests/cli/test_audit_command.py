@@ -18,7 +18,7 @@ from recontact_mcp.opening import LEDGER_FILE
 from recontact_mcp.settings import load_settings
 from recontact_tools.ledger.entries import Entry, Event, about
 from recontact_tools.ledger.migrations import MIGRATIONS, migrate
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.ledger.trail import GENESIS
 from recontact_tools.models import TargetGroup
 
@@ -47,7 +47,7 @@ def write(file: Path, *entries: Entry) -> None:
     """Append entries as a server would."""
 
     async def record() -> None:
-        ledger = SqliteLedger.open(file)
+        ledger = SqlLedger.open(file)
         for entry in entries:
             await ledger.audit.record(entry)
         await ledger.aclose()

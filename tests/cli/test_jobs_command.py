@@ -24,7 +24,7 @@ from recontact_mcp.cli.jobs_watch import Watch
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import Intent, IntentState, Ledger, Proof, Replacement, Snapshot, Stage
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 from recontact_tools.schedule import Eta
 
@@ -137,7 +137,7 @@ def test_a_refusal_is_shown_with_its_code() -> None:
 
 @pytest.mark.anyio
 async def test_every_state_of_an_intent_has_its_words(tmp_path: Path, intent: Callable[..., Intent]) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     error: dict[str, Detail] = {"code": "CANCELLED", "message": "m", "next_step": "n"}
 
     async def status() -> str:
@@ -172,7 +172,7 @@ async def test_every_state_of_an_intent_has_its_words(tmp_path: Path, intent: Ca
 async def test_a_restore_runs_until_it_is_proved(
     tmp_path: Path, intent: Callable[..., Intent], extra: int, status: str
 ) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     await ledger.open_intent(
         intent(intent_id="U", kind=JobKind.UPLOAD, id_type=IdType.RSID, restores="snapshot:S"), payload=b""
     )
@@ -199,7 +199,7 @@ async def test_a_restore_runs_until_it_is_proved(
 async def test_a_replacement_is_one_line_with_the_snapshot_of_its_removal(
     tmp_path: Path, intent: Callable[..., Intent], incomplete: Snapshot
 ) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     replacement = Replacement(
         replacement_id="P",
         removal_id=incomplete.snapshot_id,
@@ -244,7 +244,7 @@ def watching(tmp_path: Path, *rounds: tuple[Line, ...], asks: bool = False, as_j
 async def test_a_program_that_watches_hears_each_change_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     later = replace(RUNNING, left=Eta(300, 600))
     with anyio.fail_after(5):
         await watching(tmp_path, (RUNNING,), (later,), (DONE,), as_json=True).run(ledger)
@@ -255,7 +255,7 @@ async def test_a_program_that_watches_hears_each_change_once(
 
 @pytest.mark.anyio
 async def test_the_api_is_asked_for_counts_only_if_it_is_to_be(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     asking = watching(tmp_path, (RUNNING,), asks=True)
 
     async def read(_ledger: Ledger) -> tuple[Line, ...]:

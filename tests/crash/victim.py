@@ -27,7 +27,7 @@ from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Ledger
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.runtime import Clock
 
 EVENTS = {"upload-rsids-by-file": "upload", "remove-all-rsids": "removal", "token": "token"}
@@ -204,7 +204,7 @@ def main() -> None:
     configure(settings.log_level, settings.log_format)
 
     def ledger_at(path: Path) -> Ledger:
-        return cast("Ledger", FusedLedger(SqliteLedger.open(path), fuse))
+        return cast("Ledger", FusedLedger(SqlLedger.open(path), fuse))
 
     effects = Effects(
         clock=altered_clock(

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_places import SCHEMA, FilePlace, Place, SchemaPlace
 
-from recontact_tools.ledger import Intent, IntentState, Ledger, Plan, PlanState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger import Intent, IntentState, Plan, PlanState
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -31,9 +32,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.sqlite"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty place for a ledger, on each database."""
+    if request.param == "sqlite":
+        return FilePlace(request.getfixturevalue("path"))
+    return SchemaPlace(request.getfixturevalue("database_url"), SCHEMA)
+
+
 @pytest.fixture
-async def ledger(path: Path) -> AsyncIterator[Ledger]:
-    opened = SqliteLedger.open(path)
+async def ledger(place: Place) -> AsyncIterator[SqlLedger]:
+    opened = await place.open()
     yield opened
     await opened.aclose()
 

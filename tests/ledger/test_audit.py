@@ -10,14 +10,16 @@ from pathlib import Path
 
 import anyio
 import pytest
+from ledger_places import Place
 
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import Intent, Ledger, LedgerUnavailable, Plan
 from recontact_tools.ledger import audit as trail
-from recontact_tools.ledger.connection import reading
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.entries import Entry, Event, Evidence, about, about_intent
 from recontact_tools.ledger.migrations import AUDITED_SINCE, MIGRATIONS, migrate
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
+from recontact_tools.ledger.sqlite_connection import reading
 from recontact_tools.ledger.trail import GENESIS, Recorded, Verdict, Wanted
 from recontact_tools.models import Job, Reason, TargetGroup
 
@@ -150,11 +152,10 @@ async def test_a_plan_that_a_newer_one_replaces_is_recorded_as_closed(ledger: Le
 
 
 async def test_a_change_whose_entry_cannot_be_written_is_not_made(
-    ledger: Ledger, upload: MakeIntent, path: Path, now: datetime
+    ledger: Ledger, upload: MakeIntent, place: Place, now: datetime
 ) -> None:
     await ledger.open_intent(upload(), payload=b"x")
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+    place.fill_up()
     with pytest.raises(LedgerUnavailable):
         await ledger.mark_sending("INTENT1", now=now)
     assert await ledger.get("INTENT1") == upload()
@@ -218,14 +219,14 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
 ) -> None:
     count = 2 * trail.PAGE + 1
 
-    def many(connection: sqlite3.Connection) -> None:
+    def many(connection: Connection) -> None:
         for number in range(count):
             trail.append(
                 connection, about(group, Event.REPLACEMENT_STAGE, "replacement", at=now, principal="ann", number=number)
             )
 
-    assert isinstance(ledger, SqliteLedger)
-    await ledger._file.write(many)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(ledger, SqlLedger)
+    await ledger._database.write(many)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     newest = await ledger.audit.newest(3, Wanted())
     rare = await ledger.audit.newest(3, Wanted(), keep=lambda entry: entry.seq % trail.PAGE == 1)
     everything = await ledger.audit.newest(10_000, Wanted())
@@ -235,10 +236,10 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
     assert (await ledger.audit.verify()).count == count
 
 
-async def test_several_ledgers_on_one_file_write_one_chain(path: Path, group: TargetGroup, now: datetime) -> None:
-    ledgers = [SqliteLedger.open(path) for _ in range(4)]
+async def test_several_ledgers_on_one_database_write_one_chain(place: Place, group: TargetGroup, now: datetime) -> None:
+    ledgers = [await place.open() for _ in range(4)]
 
-    async def write(ledger: SqliteLedger, principal: str) -> None:
+    async def write(ledger: SqlLedger, principal: str) -> None:
         for number in range(25):
             event = Event.CANCELLATION_ASKED
             await ledger.audit.record(about(group, event, "snapshot", at=now, principal=principal, number=number))
@@ -254,13 +255,13 @@ async def test_several_ledgers_on_one_file_write_one_chain(path: Path, group: Ta
 
 
 async def test_the_trail_is_read_beside_a_ledger_that_is_open_and_cannot_be_written(
-    ledger: Ledger, upload: MakeIntent, path: Path, group: TargetGroup, now: datetime
+    ledger: Ledger, upload: MakeIntent, place: Place, group: TargetGroup, now: datetime
 ) -> None:
     await ledger.open_intent(upload(), payload=b"x")
-    with reading(path) as connection:
+    with place.reading() as connection:
         assert trail.verify(connection).count == 1
-        with pytest.raises(sqlite3.OperationalError):
-            connection.execute("INSERT INTO secrets VALUES ('x', x'00')")
+    with pytest.raises(LedgerUnavailable), place.reading() as connection:
+        connection.execute("INSERT INTO updates (origin, uri) VALUES ('x', 'x')")
     await ledger.audit.record(about(group, Event.CANCELLATION_DONE, "snapshot", at=now, principal="ann"))
     assert (await ledger.audit.verify()).count == 2
 

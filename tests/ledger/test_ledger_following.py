@@ -1,14 +1,13 @@
 """What following needs of the ledger: news between processes, and jobs that were started elsewhere."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import anyio
 import pytest
+from ledger_places import Place
 
 from recontact_tools.ledger import JobKey, Ledger, News
 from recontact_tools.ledger import elsewhere as elsewhere_part
-from recontact_tools.ledger.sqlite import SqliteLedger
 from recontact_tools.ledger.updates import KEPT
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -43,8 +42,8 @@ async def test_a_ledger_without_announcements_begins_at_nothing(ledger: Ledger) 
     assert await ledger.updates.since(0, origin="one") == News(0, (), missed=False)
 
 
-async def test_announcements_reach_a_process_that_opened_the_file_before(ledger: Ledger, path: Path) -> None:
-    other = SqliteLedger.open(path)
+async def test_announcements_reach_a_process_that_opened_the_file_before(ledger: Ledger, place: Place) -> None:
+    other = await place.open()
     await other.updates.announce(["a"], origin="other")
     await other.aclose()
     assert await ledger.updates.since(0, origin="one") == News(1, ("a",), missed=False)
@@ -113,9 +112,9 @@ async def test_an_end_is_kept_for_good_and_followed_no_more(
 
 
 async def test_of_two_processes_that_see_an_end_at_once_one_tells_it(
-    ledger: Ledger, path: Path, key: JobKey, now: datetime, until: datetime
+    ledger: Ledger, place: Place, key: JobKey, now: datetime, until: datetime
 ) -> None:
-    other, news = SqliteLedger.open(path), list[bool]()
+    other, news = await place.open(), list[bool]()
     await ledger.elsewhere.want(key, RUNNING, now=now, until=until, at_most=1)
 
     async def see(by: Ledger) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from recontact_tools.ledger import Intent
 from recontact_tools.ledger.migrations import MIGRATIONS, migrate, schema_version
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 
 
 def test_a_migration_happens_entirely_or_not_at_all() -> None:
@@ -37,15 +37,15 @@ def test_a_ledger_of_the_first_version_keeps_its_rows_and_gets_a_secret_of_its_o
             (moment, moment),
         )
 
-    async def read(ledger: SqliteLedger) -> tuple[Intent | None, str]:
+    async def read(ledger: SqlLedger) -> tuple[Intent | None, str]:
         try:
             return await ledger.get("INTENT1"), await ledger.digest(b"x")
         finally:
             await ledger.aclose()
 
-    kept, digest = anyio.run(read, SqliteLedger.open(path))
-    _, same = anyio.run(read, SqliteLedger.open(path))
-    _, other = anyio.run(read, SqliteLedger.open(path.with_name("other.sqlite")))
+    kept, digest = anyio.run(read, SqlLedger.open(path))
+    _, same = anyio.run(read, SqlLedger.open(path))
+    _, other = anyio.run(read, SqlLedger.open(path.with_name("other.sqlite")))
 
     assert kept == upload()
     assert digest == same != other

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from ledger_places import Place
 
 from recontact_tools.ledger import Ledger, Task
-from recontact_tools.ledger.sqlite import SqliteLedger
 from recontact_tools.models import JobKind, TargetGroup
 
 pytestmark = pytest.mark.anyio
@@ -90,13 +89,13 @@ async def test_an_expired_task_is_forgotten_when_the_next_one_is_written(
 
 
 async def test_what_was_said_last_is_kept_with_its_time_and_seen_by_the_next_process(
-    ledger: Ledger, task: Callable[..., Task], now: datetime, path: Path
+    ledger: Ledger, task: Callable[..., Task], now: datetime, place: Place
 ) -> None:
     later = now + timedelta(minutes=1)
     await ledger.tasks.bind(task())
     await ledger.tasks.note("a1", "first", now=now)
     await ledger.tasks.note("a1", "It runs.", now=later)
-    beside = SqliteLedger.open(path)
+    beside = await place.open()
     found = await beside.tasks.find("a1", principal="ann", now=later)
     await beside.aclose()
     assert found is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recontact_tools.ledger import audit
-from recontact_tools.ledger.connection import reading
+from recontact_tools.ledger.sqlite_connection import reading
 
 WRITER = Path(__file__).with_name("writer.py")
 ORDER = ["planned", "sending", "started", "finished"]

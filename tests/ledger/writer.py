@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -34,7 +34,7 @@ def planned(intent_id: str) -> Intent:
 
 
 async def main(path: Path) -> None:
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for number in range(1_000):
         intent_id = f"I{number}"
         say("opening", intent_id)

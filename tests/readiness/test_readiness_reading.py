@@ -15,7 +15,7 @@ from scripted_api import ACCOUNT, CONNECTION, GROUP, GROUP_PATH, PROJECT, TEMPLA
 from recontact_tools.errors import Unreachable
 from recontact_tools.gateway import Gateway
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import Policy
 from recontact_tools.readiness.checks import judge
@@ -79,7 +79,7 @@ def opened(tmp_path: Path, api: ScriptedApi) -> Open:
         async def nap(_seconds: float) -> None:
             await anyio.lowlevel.checkpoint()
 
-        ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+        ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
         clock = Clock(now=lambda: NOW)
         async with Gateway(CONNECTION, transport=httpx.MockTransport(handle), sleep=nap) as gateway:
             yield Runtime(RULES, gateway, ledger, NoEngine(), clock, lambda: "NEW", "local", Seal(lambda: bytes(32)))

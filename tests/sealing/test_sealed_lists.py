@@ -17,7 +17,7 @@ from recontact_tools.comparing import packed_file
 from recontact_tools.errors import ErrorCode, Unreachable
 from recontact_tools.identifiers import read_identifiers
 from recontact_tools.ledger import Ledger, Proof, Purpose, Snapshot
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 from recontact_tools.sealed_lists import (
     PIECE_IDS,
@@ -45,7 +45,7 @@ CURSORS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     yield ledger
     await ledger.aclose()
 
@@ -115,7 +115,7 @@ def test_a_hash_stands_for_a_set_whatever_its_order(ids: list[bytes], random: Ra
     random.shuffle(shuffled)
 
     async def hashes(folder: Path) -> tuple[str, str, str]:
-        ledger = SqliteLedger.open(folder / "ledger.sqlite")
+        ledger = SqlLedger.open(folder / "ledger.sqlite")
         try:
             another = [one for one in ids if one != other] if other in ids else [*ids, other]
             return (await set_hash(ledger, ids), await set_hash(ledger, shuffled), await set_hash(ledger, another))
@@ -128,7 +128,7 @@ def test_a_hash_stands_for_a_set_whatever_its_order(ids: list[bytes], random: Ra
 
 
 async def test_the_hash_of_a_set_means_nothing_in_another_ledger(ledger: Ledger, tmp_path: Path) -> None:
-    other = SqliteLedger.open(tmp_path / "other.sqlite")
+    other = SqlLedger.open(tmp_path / "other.sqlite")
     assert await set_hash(ledger, [bytes(16)]) != await set_hash(other, [bytes(16)])
     await other.aclose()
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import IntentState, LedgerFault, Plan, PlanState, audit, intents, plans, repeats
-from recontact_tools.ledger.connection import writing
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.entries import Event, Evidence, about
 from recontact_tools.ledger.faults import ActiveIntent, KeyTaken
 from recontact_tools.ledger.migrations import migrate
 from recontact_tools.ledger.records import Intent
+from recontact_tools.ledger.sqlite_connection import SqliteConnection, writing
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
 TRIGGERS = ("audit_is_never_changed", "audit_is_never_deleted", "audit_is_a_chain")
 
-Move = Callable[[sqlite3.Connection], object]
+Move = Callable[[Connection], object]
 
 
 class Crash(Exception):
@@ -40,7 +41,7 @@ class Step:
     move: Move
     crashes: bool
 
-    def take(self, connection: sqlite3.Connection) -> None:
+    def take(self, connection: SqliteConnection) -> None:
         """Move, or be refused, or die; the last two leave nothing behind."""
         with suppress(LedgerFault, ActiveIntent, KeyTaken, Crash), writing(connection):
             self.move(connection)
@@ -49,9 +50,9 @@ class Step:
 
 
 @contextmanager
-def in_memory() -> Generator[sqlite3.Connection]:
+def in_memory() -> Generator[SqliteConnection]:
     """Open an empty ledger of this test."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     connection.row_factory = sqlite3.Row
     migrate(connection)
     try:
@@ -119,13 +120,13 @@ STEPS = st.builds(
 )
 
 
-def written(connection: sqlite3.Connection, entries: int) -> None:
+def written(connection: SqliteConnection, entries: int) -> None:
     """Write that many entries."""
     for number in range(entries):
         step_of(number, "note").take(connection)
 
 
-def unguarded(connection: sqlite3.Connection) -> None:
+def unguarded(connection: SqliteConnection) -> None:
     """Take the database's own guards away, as somebody who holds the file can."""
     for trigger in TRIGGERS:
         connection.execute(f"DROP TRIGGER {trigger}")

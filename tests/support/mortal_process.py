@@ -17,7 +17,7 @@ from virtual_time import VirtualTime
 from recontact_tools import stages
 from recontact_tools.desk import Desk
 from recontact_tools.gateway import Connection, Gateway
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -151,7 +151,7 @@ class Place:
         """Start a process, and end it without letting it do anything more."""
         fuse = Fuse(self.time)
         self.network.reach = fuse.reach
-        ledger = SqliteLedger.open(self.ledger_file)
+        ledger = SqlLedger.open(self.ledger_file)
         try:
             async with anyio.create_task_group() as tasks:
                 yield self._process(fuse, ledger, tasks)
@@ -160,7 +160,7 @@ class Place:
         finally:
             await ledger.aclose()
 
-    def _process(self, fuse: Fuse, ledger: SqliteLedger, tasks: anyio.abc.TaskGroup) -> Process:
+    def _process(self, fuse: Fuse, ledger: SqlLedger, tasks: anyio.abc.TaskGroup) -> Process:
         time, engine = self.time, _Engine()
         connection = Connection(
             "http://api.invalid/v1",

@@ -9,7 +9,7 @@ from recontact_mcp.settings import Settings
 from recontact_tools.deciding import Decisions, announcing
 from recontact_tools.guardrails import phrase_of
 from recontact_tools.ledger import Approval
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Person:
 async def person_at(settings: Settings, effects: Effects, name: str = "local") -> AsyncGenerator[Person]:
     """Let a person sit at a data directory that a server has opened, or will open."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    ledger = SqliteLedger.open(settings.home / LEDGER_FILE)
+    ledger = SqlLedger.open(settings.home / LEDGER_FILE)
     try:
         rules = approval_rules_of(settings, None)
         yield Person(Decisions(ledger, seal_of(settings), effects.clock, rules, announcing(ledger)), name)

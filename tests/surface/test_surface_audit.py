@@ -20,7 +20,7 @@ from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris
 from recontact_tools.ledger.entries import Event, about
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ async def test_what_others_did_counts_in_the_chain_and_is_not_shown(
 ) -> None:
     async with connect(era, effects=effects) as client:
         await refused(client, "upload_recontacts")
-        ledger = SqliteLedger.open(settings.home / LEDGER_FILE)
+        ledger = SqlLedger.open(settings.home / LEDGER_FILE)
         theirs = about(GROUP, Event.SNAPSHOT_DELETED, "snapshot", at=api.moment[0], principal="somebody else")
         await ledger.audit.record(theirs)
         await ledger.aclose()

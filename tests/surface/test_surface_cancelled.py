@@ -7,7 +7,7 @@ import pytest
 
 from recontact_mcp.opening import Effects
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.snapshotting import cancelled
 
@@ -23,10 +23,10 @@ GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCF
 async def test_a_job_that_was_called_off_says_that_nothing_was_changed(
     era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api"
 ) -> None:
-    opened: list[SqliteLedger] = []
+    opened: list[SqlLedger] = []
 
-    def noticed(path: Path) -> SqliteLedger:
-        opened.append(SqliteLedger.open(path))
+    def noticed(path: Path) -> SqlLedger:
+        opened.append(SqlLedger.open(path))
         return opened[-1]
 
     now = api.moment[0]

@@ -10,7 +10,7 @@ import pytest
 
 from recontact_mcp.opening import Effects
 from recontact_tools.ledger import Intent
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 Identifiers = Callable[[int], list[str]]
 
 
-class SlowLedger(SqliteLedger):
+class SlowLedger(SqlLedger):
     """A ledger whose first look for unfinished work takes long, and cannot be broken off."""
 
     async def unsettled(self) -> tuple[Intent, ...]:
@@ -34,7 +34,7 @@ class SlowLedger(SqliteLedger):
         return found  # noqa: RET504 (the types say that a scope may swallow what it returns)
 
 
-def opened_slowly(path: Path) -> SqliteLedger:
+def opened_slowly(path: Path) -> SqlLedger:
     """Open a slow ledger."""
     return SlowLedger.open(path)
 
@@ -54,9 +54,9 @@ async def test_first_calls_at_once_open_the_server_once(
     opened: list[Path] = []
     counts: list[int] = []
 
-    def counted(path: Path) -> SqliteLedger:
+    def counted(path: Path) -> SqlLedger:
         opened.append(path)
-        return SqliteLedger.open(path)
+        return SqlLedger.open(path)
 
     await api.upload_elsewhere(identifiers(3))
     counting = Effects(clock=effects.clock, gateway=effects.gateway, ledger=counted)
@@ -79,9 +79,9 @@ async def test_work_that_a_dead_process_left_is_resumed_without_any_call(
     api.pass_time(hours=1)
     opened = anyio.Event()
 
-    def noticed(path: Path) -> SqliteLedger:
+    def noticed(path: Path) -> SqlLedger:
         opened.set()
-        return SqliteLedger.open(path)
+        return SqlLedger.open(path)
 
     waking = Effects(clock=effects.clock, gateway=effects.gateway, ledger=noticed)
     async with connect(era, effects=waking, pace=1.0) as client:

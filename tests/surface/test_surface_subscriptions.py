@@ -13,7 +13,7 @@ from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.gate import Watchable, watchable
 from recontact_mcp.opening import Effects
 from recontact_service.operations import Operation
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.policy import Policy
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ async def test_a_server_that_starts_anew_does_not_tell_what_was_told_before(
     era: str, connect: "Connect", effects: Effects, settings: "Settings"
 ) -> None:
     settings.data_dir.mkdir(parents=True)
-    ledger = SqliteLedger.open(settings.data_dir / "ledger.sqlite")
+    ledger = SqlLedger.open(settings.data_dir / "ledger.sqlite")
     await ledger.updates.announce([OVERVIEW, RESPONDENTS], origin="a process that is gone")
     ears = Ears()
     async with connect(era, effects=effects, hear=ears) as client, ears.watching(client, OVERVIEW, RESPONDENTS):
@@ -140,7 +140,7 @@ async def test_what_is_no_longer_watched_is_not_told(
         await subscribe(client, RESPONDENTS)
         await unsubscribe(client, OVERVIEW)
         await unsubscribe(client, f"{HERE}upload-jobs/{NOBODYS_JOB}")  # never watched
-        ledger = SqliteLedger.open(settings.data_dir / "ledger.sqlite")
+        ledger = SqlLedger.open(settings.data_dir / "ledger.sqlite")
         await ledger.updates.announce([OVERVIEW, RESPONDENTS], origin="a sibling")
         await ears.until(RESPONDENTS)
         await ledger.aclose()

@@ -22,7 +22,7 @@ from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.runtime import Clock
 
@@ -43,8 +43,8 @@ class World:
     settings: Settings
     moment: datetime = datetime(2030, 1, 1, 12, tzinfo=UTC)
     faults: Faults = field(default_factory=Faults)
-    ledgers: list[SqliteLedger] = field(default_factory=list[SqliteLedger])
-    opens: Callable[[Path], SqliteLedger] = SqliteLedger.open
+    ledgers: list[SqlLedger] = field(default_factory=list[SqlLedger])
+    opens: Callable[[Path], SqlLedger] = SqlLedger.open
 
     def now(self) -> datetime:
         """Return the time."""
@@ -55,7 +55,7 @@ class World:
         self.moment += timedelta(**units)
 
     @property
-    def ledger(self) -> SqliteLedger:
+    def ledger(self) -> SqlLedger:
         """Return what the server opened."""
         return self.ledgers[-1]
 
@@ -69,7 +69,7 @@ class World:
         """Return what a server of this world is given."""
         return Effects(clock=Clock(now=self.now, sleep=nap), gateway=self._gateway, ledger=self._opened)
 
-    def _opened(self, path: Path) -> SqliteLedger:
+    def _opened(self, path: Path) -> SqlLedger:
         self.ledgers.append(self.opens(path))
         return self.ledger
 

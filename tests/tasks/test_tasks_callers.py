@@ -9,9 +9,9 @@ from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_
 
 from recontact_mcp.tasks.jobs import LIFETIME, new_task_id
 from recontact_tools.ledger import LedgerUnavailable, Task
-from recontact_tools.ledger.file import LedgerFile
-from recontact_tools.ledger.sqlite import SqliteLedger
-from recontact_tools.ledger.tasks import SqliteTasks
+from recontact_tools.ledger.sql import SqlLedger
+from recontact_tools.ledger.sqlite_file import SqliteFile
+from recontact_tools.ledger.tasks import SqlTasks
 from recontact_tools.models import JobKind, TargetGroup
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TASKS = "io.modelcontextprotocol/tasks"
 METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
 
-class FullTasks(SqliteTasks):
+class FullTasks(SqlTasks):
     """Tasks on a disk without room for another."""
 
     async def bind(self, task: Task) -> Task:
@@ -36,10 +36,10 @@ class FullTasks(SqliteTasks):
         raise LedgerUnavailable(task.task_id)
 
 
-def opened_full(path: Path) -> SqliteLedger:
+def opened_full(path: Path) -> SqlLedger:
     """Open a ledger that takes jobs and no tasks."""
-    file = LedgerFile.open(path)
-    ledger = SqliteLedger(file)
+    file = SqliteFile.open(path)
+    ledger = SqlLedger(file)
     ledger.tasks = FullTasks(file)
     return ledger
 

@@ -12,7 +12,7 @@ from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.desk import Desk
 from recontact_tools.gateway import Connection, Gateway
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.runtime import Clock
 
 
@@ -31,7 +31,7 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
         transport = httpx.ASGITransport(app=service.app)
         way = Gateway(connection, transport=transport, now=lambda: place.now().timestamp(), sleep=at_once)
         async with way as gateway:
-            ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+            ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
             clock = Clock(now=place.now, sleep=place.sleep)
             place.desk = Desk(
                 gateway, ledger, clock, pace=0.0, policy=ANYTHING, seal=SEAL, snapshots_kept=KEPT, publish=place.publish

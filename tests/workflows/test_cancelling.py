@@ -12,7 +12,7 @@ from desk_setting import KEPT, SEAL
 from recontact_tools.cancelling import cancel_job
 from recontact_tools.errors import Detail, NotAllowed
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, Job, JobKind, TargetGroup
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import Clock, Rules, Runtime
@@ -34,7 +34,7 @@ PLANNED = Intent(
 )
 
 
-class SentMeanwhile(SqliteLedger):
+class SentMeanwhile(SqlLedger):
     """A ledger in which somebody begins to send just before an intent would be withdrawn."""
 
     async def withdraw(self, intent_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
@@ -50,7 +50,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SentMeanwhile]:
     await opened.aclose()
 
 
-def runtime(ledger: SqliteLedger, *, read_only: bool = False) -> Runtime:
+def runtime(ledger: SqlLedger, *, read_only: bool = False) -> Runtime:
     """Return a runtime with a ledger and nothing else: no way down is needed to call a job off."""
     policy = Policy(read_only=read_only, accounts=None, projects=None, target_groups=None)
     rules = Rules(policy, None, None, (), False, 1.0, 600.0, 0, KEPT, "")  # noqa: FBT003 - no local files
@@ -59,7 +59,7 @@ def runtime(ledger: SqliteLedger, *, read_only: bool = False) -> Runtime:
 
 
 async def test_a_job_that_waits_to_be_sent_is_withdrawn_with_the_reason(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+    ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
     await ledger.open_intent(PLANNED, payload=None)
     cancelled = await cancel_job(runtime(ledger), GROUP, "INTENT1")
     kept = await ledger.get("INTENT1")

@@ -24,7 +24,7 @@ from recontact_tools.errors import NotFound, Unreachable
 from recontact_tools.followers import FOLLOWED_AT_ONCE, WANTED_FOR, Followers
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import JobKey, Ledger, LedgerUnavailable
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.ledger.updates import KEPT
 from recontact_tools.models import IdType, JobKind
 from recontact_tools.policy import Policy
@@ -126,7 +126,7 @@ async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
         transport = httpx.ASGITransport(app=service.app)
         way = Gateway(connection, transport=transport, now=lambda: place.now().timestamp(), sleep=nap)
         async with way as gateway:
-            ledger = SqliteLedger.open(tmp_path / "ledger.sqlite")
+            ledger = SqlLedger.open(tmp_path / "ledger.sqlite")
             clock = Clock(now=place.now, sleep=place.sleep)
             place.desk = Desk(gateway, ledger, clock, 0.0, ANYTHING, SEAL, SNAPSHOTS_KEPT, publish=place.publish)
             yield place

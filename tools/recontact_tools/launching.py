@@ -9,7 +9,7 @@ from dbos import DBOS, DBOSClient, Serializer, SetWorkflowID
 
 from recontact_tools import old_sqlite, workflows
 from recontact_tools.desk import Desk
-from recontact_tools.ledger.connection import make_write_ahead
+from recontact_tools.ledger.sqlite_connection import make_write_ahead
 from recontact_tools.work import Work
 
 # ours: what siblings enqueue is rare, and they wait for an answer.

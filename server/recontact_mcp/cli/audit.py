@@ -15,7 +15,7 @@ from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import read_pasted
 from recontact_tools.ledger import LedgerFault
 from recontact_tools.ledger.audit import before, verify
-from recontact_tools.ledger.connection import reading
+from recontact_tools.ledger.sqlite_connection import reading
 from recontact_tools.ledger.trail import Recorded, Verdict, Wanted
 
 if TYPE_CHECKING:

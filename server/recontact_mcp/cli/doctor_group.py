@@ -13,7 +13,7 @@ from recontact_tools.explaining import why_not_found
 from recontact_tools.gateway import Gateway
 from recontact_tools.guardrails.pasted import Pasted
 from recontact_tools.ledger import LedgerFault
-from recontact_tools.ledger.sqlite import SqliteLedger
+from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 
 GROUP, OPERATIONS = "Target group", "Newer operations"
@@ -97,7 +97,7 @@ async def recorded_places(settings: Settings, target_group_id: str) -> tuple[Tar
 
 
 @asynccontextmanager
-async def _ledger(settings: Settings) -> AsyncGenerator[SqliteLedger]:
+async def _ledger(settings: Settings) -> AsyncGenerator[SqlLedger]:
     """Open the ledger, which is a courtesy here: what is wrong with it is said where it is needed.
 
     Raises:
@@ -106,7 +106,7 @@ async def _ledger(settings: Settings) -> AsyncGenerator[SqliteLedger]:
     file = settings.home / LEDGER_FILE
     if not file.exists():
         raise LedgerFault
-    ledger = SqliteLedger.open(file)
+    ledger = SqlLedger.open(file)
     try:
         yield ledger
     finally:

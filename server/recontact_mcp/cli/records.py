@@ -33,14 +33,14 @@ def with_ledger(settings: "Settings", work: "Callable[[Ledger], Awaitable[_Resul
     """
     from recontact_mcp.opening import LEDGER_FILE
     from recontact_tools.ledger import LedgerFault
-    from recontact_tools.ledger.sqlite import SqliteLedger
+    from recontact_tools.ledger.sql import SqlLedger
 
     file = settings.home / LEDGER_FILE
     if not file.exists():
         return otherwise
 
     async def run() -> _Result:
-        ledger = SqliteLedger.open(file)
+        ledger = SqlLedger.open(file)
         try:
             return await work(ledger)
         finally:

@@ -1,6 +1,6 @@
 """What we started, planned and saw agreed to, kept through crashes and shared between processes.
 
-`ledger.sqlite.SqliteLedger` is not imported here: its driver is no part of a cold start.
+`ledger.sql.SqlLedger` is not imported here: its driver is no part of a cold start.
 """
 
 from recontact_tools.ledger.approval_interface import Approval, Approvals, Decision, Passkey, Standing

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
-from sqlite3 import Connection, Row
 from typing import TYPE_CHECKING
 
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import plans
 from recontact_tools.ledger.approval_interface import Approval, Decision
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection, Row
 from recontact_tools.ledger.entries import Event, Evidence, about_plan
 from recontact_tools.ledger.rows import instant, plan_from
 

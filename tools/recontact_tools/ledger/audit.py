@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.entries import Entry
-from recontact_tools.ledger.file import LedgerFile
-from recontact_tools.ledger.migrations import AUDITED_SINCE, schema_version
+from recontact_tools.ledger.migrations import AUDITED_SINCE
 from recontact_tools.ledger.rows import instant
 from recontact_tools.ledger.trail import GENESIS, Recorded, Verdict, Wanted
 
@@ -23,6 +23,7 @@ _SELECT = f"SELECT {_COLUMNS} FROM audit"  # noqa: S608 - constants of ours
 # ours: some 5 ms, for which nothing else is read in this process.
 PAGE = 500
 _BEFORE_ALL = -(2**63)
+_AFTER_ALL = 2**63 - 1
 
 # Each condition with the fields of `Wanted` that it takes.
 _CONDITIONS = (
@@ -34,15 +35,15 @@ _CONDITIONS = (
 )
 
 
-def append(connection: sqlite3.Connection, entry: Entry) -> None:
+def append(connection: Connection, entry: Entry) -> None:
     """Append an entry; runs inside `writing`, so that it is kept or undone with the change it tells of."""
     if not connection.in_transaction:
         raise AssertionError("an entry is written in the transaction of what it tells of")
     # Not the highest number there is: where somebody cut the end off, the gap stays.
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
+    given: int = connection.execute(connection.dialect.entries).fetchone()["number"]
     head = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     fields: dict[str, Any] = {  # Any: the edge to JSON
-        "seq": 1 + (last["seq"] if last else 0),
+        "seq": 1 + given,
         "at": instant(entry.at),
         "principal": entry.principal,
         "event": entry.event.value,
@@ -71,11 +72,11 @@ def hash_of(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(hashed.encode("ascii")).hexdigest()
 
 
-def before(connection: sqlite3.Connection, seq: int | None, wanted: Wanted, size: int) -> list[Recorded]:
+def before(connection: Connection, seq: int | None, wanted: Wanted, size: int) -> list[Recorded]:
     """Read at most *size* wanted entries older than *seq* (None: the newest), newest first."""
     if not is_kept(connection):
         return []
-    conditions, values = ["(? IS NULL OR seq < ?)"], [seq, seq]
+    conditions, values = ["seq < ?"], [_AFTER_ALL if seq is None else seq]
     for condition, fields in _CONDITIONS:
         if getattr(wanted, fields[0]) is not None:
             conditions.append(condition)
@@ -84,12 +85,13 @@ def before(connection: sqlite3.Connection, seq: int | None, wanted: Wanted, size
     return [_recorded(row) for row in connection.execute(found, (*values, size))]
 
 
-def is_kept(connection: sqlite3.Connection) -> bool:
+def is_kept(connection: Connection) -> bool:
     """Tell whether the file is of a version that keeps a trail; a trail that is missing there is a fault."""
-    return schema_version(connection) >= AUDITED_SINCE
+    version: int = connection.execute(connection.dialect.version).fetchone()["number"]
+    return version >= AUDITED_SINCE
 
 
-def _recorded(row: sqlite3.Row) -> Recorded:
+def _recorded(row: Row) -> Recorded:
     # What is no text was not written by us, and is shown all the same.  Any: the edge to the database
     fields: dict[str, Any] = {name: repr(row[name]) if isinstance(row[name], bytes) else row[name] for name in _NAMES}
     try:
@@ -99,7 +101,7 @@ def _recorded(row: sqlite3.Row) -> Recorded:
     return Recorded(**fields)
 
 
-def verify(connection: sqlite3.Connection, expected: str | None = None) -> Verdict:
+def verify(connection: Connection, expected: str | None = None) -> Verdict:
     """Check the whole chain, and whether the hash that somebody noted is in it."""
     verdict = begun(expected)
     while (further := verified_page(connection, verdict)) != verdict:
@@ -112,7 +114,7 @@ def begun(expected: str | None) -> Verdict:
     return Verdict(expected=expected, found=expected in {None, GENESIS})
 
 
-def verified_page(connection: sqlite3.Connection, verdict: Verdict, size: int = PAGE) -> Verdict:
+def verified_page(connection: Connection, verdict: Verdict, size: int = PAGE) -> Verdict:
     """Check some more entries, and in the end that none is missing there; the same verdict when all is done."""
     if verdict.broken_at is not None or not is_kept(connection):
         return verdict
@@ -121,7 +123,7 @@ def verified_page(connection: sqlite3.Connection, verdict: Verdict, size: int = 
     return _complete(connection, verdict) if further == verdict else further
 
 
-def _followed(verdict: Verdict, rows: Iterable[sqlite3.Row]) -> Verdict:
+def _followed(verdict: Verdict, rows: Iterable[Row]) -> Verdict:
     try:
         for row in rows:
             fault = _fault(verdict, row)
@@ -136,7 +138,7 @@ def _followed(verdict: Verdict, rows: Iterable[sqlite3.Row]) -> Verdict:
     return verdict
 
 
-def _fault(verdict: Verdict, row: sqlite3.Row) -> str | None:
+def _fault(verdict: Verdict, row: Row) -> str | None:
     if row["seq"] != verdict.count + 1:
         return "it is missing"
     if row["previous"] != verdict.head:
@@ -149,12 +151,10 @@ def _fault(verdict: Verdict, row: sqlite3.Row) -> str | None:
     return None if unchanged else "it is not as it was written"
 
 
-def _complete(connection: sqlite3.Connection, verdict: Verdict) -> Verdict:
+def _complete(connection: Connection, verdict: Verdict) -> Verdict:
     # In one statement: between two of them another process may append.
-    row = connection.execute(
-        "SELECT coalesce((SELECT max(seq) FROM audit), 0) AS seen, "
-        "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0) AS written"
-    ).fetchone()
+    both = f"SELECT coalesce((SELECT max(seq) FROM audit), 0) AS seen, ({connection.dialect.entries}) AS written"  # noqa: S608 - constants of ours
+    row = connection.execute(both).fetchone()
     return _broken(verdict, "it is missing") if row["written"] > row["seen"] else verdict
 
 
@@ -162,15 +162,15 @@ def _broken(verdict: Verdict, why: str) -> Verdict:
     return replace(verdict, broken_at=verdict.count + 1, why=why)
 
 
-class SqliteAudit:
+class SqlAudit:
     """The `AuditTrail` on the ledger's file."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def record(self, entry: Entry) -> None:
         """See `AuditTrail.record`."""
-        await self._file.write(lambda connection: append(connection, entry))
+        await self._database.write(lambda connection: append(connection, entry))
 
     async def newest(
         self, limit: int, wanted: Wanted, *, keep: Callable[[Recorded], bool] = lambda _entry: True
@@ -187,7 +187,7 @@ class SqliteAudit:
         return tuple(kept[:limit])
 
     async def _page(self, oldest: int | None, wanted: Wanted) -> list[Recorded]:
-        return await self._file.read_in_thread(lambda connection: before(connection, oldest, wanted, PAGE))
+        return await self._database.read_in_thread(lambda connection: before(connection, oldest, wanted, PAGE))
 
     async def verify(self, expected: str | None = None) -> Verdict:
         """See `AuditTrail.verify`."""
@@ -198,4 +198,4 @@ class SqliteAudit:
         return further
 
     async def _verified(self, verdict: Verdict) -> Verdict:
-        return await self._file.read_in_thread(lambda connection: verified_page(connection, verdict))
+        return await self._database.read_in_thread(lambda connection: verified_page(connection, verdict))

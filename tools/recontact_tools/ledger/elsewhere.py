@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from sqlite3 import Connection, Row
 
-from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.following import ForeignJob, JobKey
 from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant, job_from, job_text
 from recontact_tools.models import Job, JobKind
@@ -12,18 +11,19 @@ from recontact_tools.models import Job, JobKind
 # ours: some five megabytes; whoever asks for an older job asks the API again.
 KEPT = 10_000
 
+_SELECT = "SELECT kind, account_id, project_id, target_group_id, job_id, job, wanted_until FROM elsewhere"
 _KEY = f"kind = ? AND {OF_GROUP} AND job_id = ?"
 
 
-class SqliteElsewhere:
+class SqlElsewhere:
     """The `Elsewhere` in the ledger's file."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def find(self, key: JobKey) -> ForeignJob | None:
         """See `Elsewhere.find`."""
-        return self._file.read(lambda connection: _one(connection, key))
+        return await self._database.read(lambda connection: _one(connection, key))
 
     async def want(self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, at_most: int) -> bool:
         """See `Elsewhere.want`."""
@@ -33,36 +33,34 @@ class SqliteElsewhere:
             if known is not None and known.has_ended:
                 return True
             others = connection.execute(
-                f"SELECT count(*) FROM elsewhere WHERE wanted_until > ? AND NOT ({_KEY})",  # noqa: S608 - a constant
+                f"SELECT count(*) AS others FROM elsewhere WHERE wanted_until > ? AND NOT ({_KEY})",  # noqa: S608 - a constant
                 (instant(now), *_values(key)),
-            ).fetchone()[0]
+            ).fetchone()["others"]
             if others >= at_most:
                 return False
             _upsert(connection, key, job, until)
             return True
 
-        return await self._file.write(write)
+        return await self._database.write(write)
 
     async def renew(self, keys: Iterable[JobKey], *, until: datetime) -> None:
         """See `Elsewhere.renew`."""
         rows = [(instant(until), *_values(key)) for key in keys]
         change = f"UPDATE elsewhere SET wanted_until = ? WHERE {_KEY} AND wanted_until IS NOT NULL"  # noqa: S608 - as above
-        await self._file.write(lambda connection: connection.executemany(change, rows))
+        await self._database.write(lambda connection: connection.executemany(change, rows))
 
     async def wanted(self, *, now: datetime) -> tuple[ForeignJob, ...]:
         """See `Elsewhere.wanted`."""
 
         def read(connection: Connection) -> tuple[ForeignJob, ...]:
-            rows = connection.execute(
-                "SELECT * FROM elsewhere WHERE wanted_until > ? ORDER BY position", (instant(now),)
-            )
+            rows = connection.execute(f"{_SELECT} WHERE wanted_until > ? ORDER BY position", (instant(now),))
             return tuple(map(_from, rows))
 
-        return self._file.read(read)
+        return await self._database.read(read)
 
     async def note(self, key: JobKey, job: Job) -> bool:
         """See `Elsewhere.note`."""
-        seen = self._file.read(lambda connection: _one(connection, key))
+        seen = await self._database.read(lambda connection: _one(connection, key))
         if not _is_news(seen, job):
             return False  # most looks show nothing new, and cost no write
 
@@ -73,12 +71,12 @@ class SqliteElsewhere:
             _upsert(connection, key, job, None if job.is_finished or before is None else before.wanted_until)
             return before is not None and before.job is not None and before.job.status != job.status
 
-        return await self._file.write(write)
+        return await self._database.write(write)
 
     async def give_up(self, key: JobKey) -> None:
         """See `Elsewhere.give_up`."""
         change = f"UPDATE elsewhere SET wanted_until = NULL WHERE {_KEY}"  # noqa: S608 - as above
-        await self._file.write(lambda connection: connection.execute(change, _values(key)))
+        await self._database.write(lambda connection: connection.execute(change, _values(key)))
 
 
 def _is_news(seen: ForeignJob | None, job: Job) -> bool:
@@ -91,7 +89,7 @@ def _upsert(connection: Connection, key: JobKey, job: Job | None, until: datetim
     connection.execute(
         "INSERT INTO elsewhere (kind, account_id, project_id, target_group_id, job_id, job, wanted_until) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, target_group_id, kind, project_id, account_id) "
-        "DO UPDATE SET job = coalesce(excluded.job, job), wanted_until = excluded.wanted_until",
+        "DO UPDATE SET job = coalesce(excluded.job, elsewhere.job), wanted_until = excluded.wanted_until",
         (*_values(key), job_text(job), until and instant(until)),
     )
     connection.execute(
@@ -101,7 +99,7 @@ def _upsert(connection: Connection, key: JobKey, job: Job | None, until: datetim
 
 
 def _one(connection: Connection, key: JobKey) -> ForeignJob | None:
-    row = connection.execute(f"SELECT * FROM elsewhere WHERE {_KEY}", _values(key)).fetchone()  # noqa: S608 - as above
+    row = connection.execute(f"{_SELECT} WHERE {_KEY}", _values(key)).fetchone()
     return row and _from(row)
 
 

@@ -10,6 +10,7 @@ LedgerFault
 ├── ReplacementEnded      the replacement that an intent is a part of has ended
 ├── IllegalTransition     the intent cannot move to that state
 └── LedgerUnavailable     the database did not answer, or is not one we can use
+    └── NoLedger          nothing was ever kept there
 """
 
 from recontact_tools.ledger.records import Intent
@@ -84,3 +85,10 @@ class IllegalTransition(LedgerFault):
 
 class LedgerUnavailable(LedgerFault):
     """The database is locked for too long, full, damaged, closed or of a newer version."""
+
+
+class NoLedger(LedgerUnavailable):
+    """Nothing was ever kept there."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no ledger yet")

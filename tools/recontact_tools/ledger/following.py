@@ -24,6 +24,14 @@ class Updates(Protocol):
         """Tell the other processes; *origin* names this one."""
         ...
 
+    async def heard(self, seconds: float) -> None:
+        """Return when another process may have announced something, at the latest after so many seconds.
+
+        PostgreSQL tells it at once; a file is looked at every half second. One caller at a time; never raises for a
+        database that is away.
+        """
+        ...
+
     async def latest(self) -> int:
         """Return the position of the last announcement; 0 before the first."""
         ...

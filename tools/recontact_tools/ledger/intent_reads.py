@@ -1,24 +1,23 @@
 """What the ledger reads of intents, as plain functions of one connection."""
 
-import sqlite3
-
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import UnknownIntent
 from recontact_tools.ledger.records import Intent
 from recontact_tools.ledger.rows import ACTIVE, INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.models import JobKind, TargetGroup
 
 _SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
-# Unary plus: look a job up by its ids, not among everything that a busy target group ever had.
-_OF_THIS_GROUP = "+account_id = ? AND +project_id = ? AND +target_group_id = ?"
+# What is no bare column takes no index: a job is looked up by its ids, not among all of a busy target group.
+_OF_THIS_GROUP = "+account_id = ? AND project_id || '' = ? AND target_group_id || '' = ?"
 
 
-def one(connection: sqlite3.Connection, intent_id: str) -> Intent | None:
+def one(connection: Connection, intent_id: str) -> Intent | None:
     """Read an intent by its id."""
     row = connection.execute(f"{_SELECT} WHERE intent_id = ?", (intent_id,)).fetchone()
     return row and intent_from(row)
 
 
-def existing(connection: sqlite3.Connection, intent_id: str) -> Intent:
+def existing(connection: Connection, intent_id: str) -> Intent:
     """Read an intent that must be there.
 
     Raises:
@@ -30,21 +29,21 @@ def existing(connection: sqlite3.Connection, intent_id: str) -> Intent:
     return intent
 
 
-def active(connection: sqlite3.Connection, group: TargetGroup) -> Intent | None:
+def active(connection: Connection, group: TargetGroup) -> Intent | None:
     """Read the one active intent of a target group."""
     row = connection.execute(f"{_SELECT} WHERE {OF_GROUP} AND {ACTIVE}", group_values(group)).fetchone()
     return row and intent_from(row)
 
 
-def unsettled(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+def unsettled(connection: Connection) -> tuple[Intent, ...]:
     """Read all active intents that are no part of a replacement, oldest first."""
     rows = connection.execute(f"{_SELECT} WHERE {ACTIVE} AND parent_id IS NULL ORDER BY position")
     return tuple(intent_from(row) for row in rows)
 
 
-def by_job(connection: sqlite3.Connection, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
+def by_job(connection: Connection, kind: JobKind, job_id: str, group: TargetGroup | None) -> Intent | None:
     """Read the newest intent of that kind whose job's id, or own id, is *job_id*."""
-    found = f"{_SELECT} WHERE (job_id = ? OR intent_id = ?) AND +kind = ?"
+    found = f"{_SELECT} WHERE (job_id = ? OR intent_id = ?) AND kind || '' = ?"
     values: tuple[str | int, ...] = (job_id, job_id, kind.value)
     if group is not None:
         found, values = f"{found} AND {_OF_THIS_GROUP}", (*values, *group_values(group))
@@ -52,7 +51,7 @@ def by_job(connection: sqlite3.Connection, kind: JobKind, job_id: str, group: Ta
     return row and intent_from(row)
 
 
-def payload(connection: sqlite3.Connection, intent_id: str) -> bytes:
+def payload(connection: Connection, intent_id: str) -> bytes:
     """Read what an intent is to send.
 
     Raises:
@@ -65,7 +64,7 @@ def payload(connection: sqlite3.Connection, intent_id: str) -> bytes:
     return content
 
 
-def unproved(connection: sqlite3.Connection) -> tuple[Intent, ...]:
+def unproved(connection: Connection) -> tuple[Intent, ...]:
     """Read the finished restores of RSIDs without a proof, oldest first; an index holds no others."""
     rows = connection.execute(
         f"{_SELECT} WHERE restores IS NOT NULL AND proof IS NULL AND id_type = 'RSID' AND state = 'finished' "
@@ -74,13 +73,13 @@ def unproved(connection: sqlite3.Connection) -> tuple[Intent, ...]:
     return tuple(intent_from(row) for row in rows)
 
 
-def of_parent(connection: sqlite3.Connection, parent_id: str) -> tuple[Intent, ...]:
+def of_parent(connection: Connection, parent_id: str) -> tuple[Intent, ...]:
     """Read the parts of a replacement, oldest first."""
     rows = connection.execute(f"{_SELECT} WHERE parent_id = ? ORDER BY position", (parent_id,))
     return tuple(intent_from(row) for row in rows)
 
 
-def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: int) -> tuple[Intent, ...]:
+def recent(connection: Connection, target_group_id: str | None, limit: int) -> tuple[Intent, ...]:
     """Read the latest intents that are no part of a replacement, the latest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE parent_id IS NULL AND coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?",

@@ -1,11 +1,10 @@
 """What the ledger does to intents, as plain functions of one connection; writers run inside `writing`."""
 
-import sqlite3
 from datetime import datetime
-from typing import NoReturn
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.entries import Event, Word, about_intent
 from recontact_tools.ledger.faults import (
     ActiveIntent,
@@ -26,20 +25,20 @@ from recontact_tools.ledger.rows import (
     job_text,
     proof_text,
 )
-from recontact_tools.ledger.states import IntentState, SettledBy, can_follow
+from recontact_tools.ledger.states import ACTIVE_STATES, IntentState, SettledBy, can_follow
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 _MARKS = ", ".join("?" for _ in INTENT_COLUMNS.split(","))
 _INSERT = f"INSERT INTO intents ({INTENT_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - a constant of ours
 
 
-def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None) -> None:
+def insert(connection: Connection, intent: Intent, payload: bytes | None) -> None:
     """Write a planned intent and its payload.
 
     Raises:
         ActiveReplacement: a replacement works on the target group, and this is no part of it.
         ReplacementEnded: it is a part of one that has ended, or an upload of an attempt that has.
-        sqlite3.IntegrityError: its id or its idempotency key is taken, or its target group has an active intent.
+        ActiveIntent: its target group has an active intent.
     """
     replacing = connection.execute(
         f"SELECT replacement_id, attempts FROM replacements WHERE {OF_GROUP} AND {REPLACING}",  # noqa: S608 - ours
@@ -49,6 +48,7 @@ def insert(connection: sqlite3.Connection, intent: Intent, payload: bytes | None
         raise ActiveReplacement(replacing["replacement_id"])
     if intent.parent_id is not None and (replacing is None or _is_late(intent, replacing["attempts"])):
         raise ReplacementEnded
+    _refuse_second(connection, intent.group)
     connection.execute(_INSERT, intent_values(intent))
     if payload is not None:
         connection.execute("INSERT INTO payloads VALUES (?, ?)", (intent.intent_id, payload))
@@ -61,19 +61,18 @@ def _is_late(intent: Intent, attempts: int) -> bool:
     return intent.kind is JobKind.UPLOAD and intent.intent_id != f"{intent.parent_id}-{attempts}"
 
 
-def refuse_second(connection: sqlite3.Connection, group: TargetGroup) -> NoReturn:
-    """Say which intent of the target group is active.
+def _refuse_second(connection: Connection, group: TargetGroup) -> None:
+    """Look whether another intent of the target group is active, before an index of the database finds it.
 
     Raises:
-        ActiveIntent: always.
+        ActiveIntent: it is.
     """
     other = active(connection, group)
-    if other is None:
-        raise AssertionError("only an active intent can stand in the way of a new id")
-    raise ActiveIntent(other)
+    if other is not None:
+        raise ActiveIntent(other)
 
 
-def send_once(connection: sqlite3.Connection, intent_id: str, now: datetime) -> bool:
+def send_once(connection: Connection, intent_id: str, now: datetime) -> bool:
     """Move a planned intent to sending; False when somebody did before."""
     changed = connection.execute(
         "UPDATE intents SET state = 'sending', updated_at = ? WHERE intent_id = ? AND state = 'planned'",
@@ -85,7 +84,7 @@ def send_once(connection: sqlite3.Connection, intent_id: str, now: datetime) -> 
     return changed.rowcount == 1
 
 
-def withdraw(connection: sqlite3.Connection, intent_id: str, error: dict[str, Detail], now: datetime) -> bool:
+def withdraw(connection: Connection, intent_id: str, error: dict[str, Detail], now: datetime) -> bool:
     """Refuse an intent that nobody has begun to send; False when somebody has, or it has ended."""
     changed = connection.execute(
         "UPDATE intents SET state = 'refused', error = ?, updated_at = ? WHERE intent_id = ? AND state = 'planned'",
@@ -97,7 +96,7 @@ def withdraw(connection: sqlite3.Connection, intent_id: str, error: dict[str, De
     return changed.rowcount == 1
 
 
-def move(connection: sqlite3.Connection, intent_id: str, new: IntentState, now: datetime) -> bool:
+def move(connection: Connection, intent_id: str, new: IntentState, now: datetime) -> bool:
     """Move an intent to *new*; False when it is there already, as when a step is run again.
 
     Raises:
@@ -110,18 +109,17 @@ def move(connection: sqlite3.Connection, intent_id: str, new: IntentState, now: 
     if not can_follow(intent.state, new):
         raise IllegalTransition(intent.state, new)
     found = int(intent.state is IntentState.UNKNOWN)
-    try:
-        connection.execute(
-            "UPDATE intents SET state = ?, updated_at = ?, adoptions = adoptions + ?, error = iif(?, NULL, error) "
-            "WHERE intent_id = ?",
-            (new.value, instant(now), found, found, intent_id),
-        )
-    except sqlite3.IntegrityError:
-        refuse_second(connection, intent.group)
+    if found and new in ACTIVE_STATES:
+        _refuse_second(connection, intent.group)
+    connection.execute(
+        "UPDATE intents SET state = ?, updated_at = ?, adoptions = adoptions + ?, "
+        "error = CASE WHEN ? = 1 THEN NULL ELSE error END WHERE intent_id = ?",
+        (new.value, instant(now), found, found, intent_id),
+    )
     return True
 
 
-def start(connection: sqlite3.Connection, intent_id: str, job_id: str, now: datetime, *, found: bool) -> None:
+def start(connection: Connection, intent_id: str, job_id: str, now: datetime, *, found: bool) -> None:
     """Move an intent to started under the API's job id, which never changes afterwards; answered, or *found*."""
     if move(connection, intent_id, IntentState.STARTED, now):
         connection.execute("UPDATE intents SET job_id = ? WHERE intent_id = ?", (job_id, intent_id))
@@ -131,7 +129,7 @@ def start(connection: sqlite3.Connection, intent_id: str, job_id: str, now: date
         raise IllegalTransition(IntentState.STARTED, IntentState.STARTED)
 
 
-def finish(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime, settled_by: SettledBy) -> None:
+def finish(connection: Connection, intent_id: str, job: Job, now: datetime, settled_by: SettledBy) -> None:
     """Move an intent to finished with the job as it ended; the first report stays.
 
     One that was lost learns the API's id of the job with its end, unless only the overview told it.
@@ -147,9 +145,7 @@ def finish(connection: sqlite3.Connection, intent_id: str, job: Job, now: dateti
         append(connection, about_intent(existing(connection, intent_id), event, now, detail=detail))
 
 
-def give_up(
-    connection: sqlite3.Connection, intent_id: str, new: IntentState, error: dict[str, Detail], now: datetime
-) -> None:
+def give_up(connection: Connection, intent_id: str, new: IntentState, error: dict[str, Detail], now: datetime) -> None:
     """Move an intent to refused or unknown with the error its caller is told."""
     if move(connection, intent_id, new, now):
         connection.execute("UPDATE intents SET error = ? WHERE intent_id = ?", (error_text(error), intent_id))
@@ -166,7 +162,7 @@ def is_news(intent: Intent, job: Job) -> bool:
     return intent.state is IntentState.STARTED and job_text(intent.job) != job_text(job)
 
 
-def note(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime) -> bool:
+def note(connection: Connection, intent_id: str, job: Job, now: datetime) -> bool:
     """Remember a look at a started job; True when its status is another than before."""
     intent = existing(connection, intent_id)
     if not is_news(intent, job):
@@ -178,7 +174,7 @@ def note(connection: sqlite3.Connection, intent_id: str, job: Job, now: datetime
     return intent.job is None or intent.job.status != job.status
 
 
-def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof, now: datetime) -> None:
+def note_proof(connection: Connection, intent_id: str, proof: Proof, now: datetime) -> None:
     """Remember how the stored list compared with the sent one; the first comparison stays."""
     noted = connection.execute(
         "UPDATE intents SET proof = ? WHERE intent_id = ? AND proof IS NULL", (proof_text(proof), intent_id)
@@ -189,7 +185,7 @@ def note_proof(connection: sqlite3.Connection, intent_id: str, proof: Proof, now
         append(connection, about_intent(existing(connection, intent_id), event, now, detail=detail))
 
 
-def note_stored_after(connection: sqlite3.Connection, intent_id: str, count: int) -> None:
+def note_stored_after(connection: Connection, intent_id: str, count: int) -> None:
     """Remember how many IDs were stored once the job had ended; the first count stays."""
     changed = connection.execute(
         "UPDATE intents SET stored_after = ? WHERE intent_id = ? AND stored_after IS NULL",

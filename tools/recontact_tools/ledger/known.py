@@ -1,13 +1,12 @@
 """What the ledger knows of earlier jobs, as plain functions of one connection."""
 
-import sqlite3
-
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.records import Duration, Intent
 from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.models import JobKind, TargetGroup
 
 
-def groups(connection: sqlite3.Connection, prefix: str, limit: int) -> tuple[str, ...]:
+def groups(connection: Connection, prefix: str, limit: int) -> tuple[str, ...]:
     """Read ids of target groups that jobs were started for, the latest first."""
     rows = connection.execute(
         "SELECT target_group_id FROM intents WHERE substr(target_group_id, 1, ?) = ? "
@@ -17,9 +16,7 @@ def groups(connection: sqlite3.Connection, prefix: str, limit: int) -> tuple[str
     return tuple(row["target_group_id"] for row in rows)
 
 
-def jobs(
-    connection: sqlite3.Connection, kind: JobKind, group: TargetGroup | None, prefix: str, limit: int
-) -> tuple[str, ...]:
+def jobs(connection: Connection, kind: JobKind, group: TargetGroup | None, prefix: str, limit: int) -> tuple[str, ...]:
     """Read the API's ids of jobs that were started here, the latest first."""
     found = "SELECT job_id FROM intents WHERE kind = ? AND job_id IS NOT NULL AND substr(job_id, 1, ?) = ?"
     values: tuple[str | int, ...] = (kind.value, len(prefix), prefix)
@@ -29,7 +26,7 @@ def jobs(
     return tuple(row["job_id"] for row in rows)
 
 
-def places(connection: sqlite3.Connection, target_group_id: str) -> tuple[TargetGroup, ...]:
+def places(connection: Connection, target_group_id: str) -> tuple[TargetGroup, ...]:
     """Read where jobs of a target group were accepted, the latest place first."""
     rows = connection.execute(
         "SELECT account_id, project_id, max(position) AS latest FROM intents "
@@ -40,7 +37,7 @@ def places(connection: sqlite3.Connection, target_group_id: str) -> tuple[Target
     return tuple(TargetGroup(row["account_id"], row["project_id"], target_group_id) for row in rows)
 
 
-def changed_since(connection: sqlite3.Connection, intent_id: str) -> bool:
+def changed_since(connection: Connection, intent_id: str) -> bool:
     """Tell whether a later intent of the same target group may have changed what it stores."""
     row = connection.execute(
         "SELECT 1 FROM intents AS this JOIN intents AS later ON later.target_group_id = this.target_group_id "
@@ -52,9 +49,7 @@ def changed_since(connection: sqlite3.Connection, intent_id: str) -> bool:
     return row is not None
 
 
-def durations(
-    connection: sqlite3.Connection, kind: JobKind, account_id: int, ids_min: int, limit: int
-) -> tuple[Duration, ...]:
+def durations(connection: Connection, kind: JobKind, account_id: int, ids_min: int, limit: int) -> tuple[Duration, ...]:
     """Read how long the latest completed jobs of an account took; only the API's own times count."""
     rows = connection.execute(
         f"SELECT {INTENT_COLUMNS} FROM intents "  # noqa: S608 - the columns are a constant of ours

@@ -1,10 +1,10 @@
 """What the ledger does to plans, as plain functions of one connection."""
 
-import sqlite3
 from datetime import datetime
 
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.entries import Event, Evidence, about_plan
 from recontact_tools.ledger.records import Plan
 from recontact_tools.ledger.rows import OF_GROUP, PLAN_COLUMNS, group_values, instant, plan_from, plan_values
@@ -19,7 +19,7 @@ _CLOSED_BECAUSE = {
 }
 
 
-def record(connection: sqlite3.Connection, plan: Plan) -> None:
+def record(connection: Connection, plan: Plan) -> None:
     """Write a plan; other open plans of the same principal and target group are closed."""
     older = connection.execute(
         f"{_SELECT} WHERE principal = ? AND {OF_GROUP} AND state = 'open' AND plan_id <> ?",
@@ -36,7 +36,7 @@ def record(connection: sqlite3.Connection, plan: Plan) -> None:
         append(connection, about_plan(plan, Event.PLAN_MADE, plan.created_at, ids=plan.count))
 
 
-def usable(connection: sqlite3.Connection, principal: str, group: TargetGroup, now: datetime) -> Plan | None:
+def usable(connection: Connection, principal: str, group: TargetGroup, now: datetime) -> Plan | None:
     """Read the open plan of a principal and target group, unless it has expired."""
     row = connection.execute(
         f"{_SELECT} WHERE principal = ? AND {OF_GROUP} AND state = 'open' AND expires_at > ?",
@@ -45,7 +45,7 @@ def usable(connection: sqlite3.Connection, principal: str, group: TargetGroup, n
     return row and plan_from(row)
 
 
-def spend(connection: sqlite3.Connection, plan_id: str, principal: str, now: datetime, evidence: Evidence) -> bool:
+def spend(connection: Connection, plan_id: str, principal: str, now: datetime, evidence: Evidence) -> bool:
     """Use a plan up; False unless it is open, unexpired and the principal's own.
 
     That a person agreed outside the client is claimed in vain, unless the ledger holds that they did.
@@ -63,7 +63,7 @@ def spend(connection: sqlite3.Connection, plan_id: str, principal: str, now: dat
     return changed.rowcount == 1
 
 
-def close(connection: sqlite3.Connection, plan_id: str, now: datetime, code: ErrorCode | None) -> None:
+def close(connection: Connection, plan_id: str, now: datetime, code: ErrorCode | None) -> None:
     """Make an open plan unusable, and why (None: a newer one takes its place); any other is left as it is."""
     changed = connection.execute(
         "UPDATE plans SET state = 'closed', updated_at = ? WHERE plan_id = ? AND state = 'open'",
@@ -75,5 +75,5 @@ def close(connection: sqlite3.Connection, plan_id: str, now: datetime, code: Err
         append(connection, about_plan(_one(connection, plan_id), event, now, **why))
 
 
-def _one(connection: sqlite3.Connection, plan_id: str) -> Plan:
+def _one(connection: Connection, plan_id: str) -> Plan:
     return plan_from(connection.execute(f"{_SELECT} WHERE plan_id = ?", (plan_id,)).fetchone())

@@ -1,11 +1,11 @@
 """Which earlier intent a call merely repeats, and writing down one that repeats none."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from recontact_tools.ledger import intent_reads, intents
+from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import IntentIdTaken, KeyTaken
 from recontact_tools.ledger.records import Intent
 from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
@@ -42,7 +42,7 @@ def still_stands(earlier: Intent, now: datetime) -> bool:
     return earlier.job is not None and not earlier.job.is_failed and age <= SAME_CALL_WITHIN
 
 
-def digest(connection: sqlite3.Connection, parts: Sequence[bytes]) -> str:
+def digest(connection: Connection, parts: Sequence[bytes]) -> str:
     """Return a text that stands for *parts*, keyed by a secret that only this ledger holds."""
     row = connection.execute("SELECT secret FROM secrets WHERE name = 'digests'").fetchone()
     hashed = blake2b(key=row["secret"], digest_size=_DIGEST_BYTES)
@@ -52,7 +52,7 @@ def digest(connection: sqlite3.Connection, parts: Sequence[bytes]) -> str:
     return hashed.hexdigest()
 
 
-def standing(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
+def standing(connection: Connection, intent: Intent) -> Intent | None:
     """Read the earlier intent that a planned one repeats.
 
     Raises:
@@ -64,7 +64,7 @@ def standing(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
     return earlier if earlier is not None and still_stands(earlier, intent.created_at) else None
 
 
-def _by_key(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
+def _by_key(connection: Connection, intent: Intent) -> Intent | None:
     row = connection.execute(
         f"{_SELECT} WHERE principal = ? AND idempotency_key = ? AND state <> 'refused'",
         (intent.principal, intent.idempotency_key),
@@ -77,16 +77,16 @@ def _by_key(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
     return earlier
 
 
-def _latest_alike(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
+def _latest_alike(connection: Connection, intent: Intent) -> Intent | None:
     row = connection.execute(
-        f"{_SELECT} WHERE fingerprint = ? AND +principal = ? AND +state <> 'refused' AND {_SINCE_REMOVAL} "
+        f"{_SELECT} WHERE fingerprint = ? AND principal || '' = ? AND state || '' <> 'refused' AND {_SINCE_REMOVAL} "
         "ORDER BY +position DESC LIMIT 1",
         (intent.fingerprint, intent.principal, *group_values(intent.group)),
     ).fetchone()
     return row and intent_from(row)
 
 
-def open_once(connection: sqlite3.Connection, intent: Intent, payload: bytes | None) -> Intent:
+def open_once(connection: Connection, intent: Intent, payload: bytes | None) -> Intent:
     """Write a planned intent and its payload, unless it repeats one; writing the same one again changes nothing.
 
     Runs under the write lock, so that of two calls at once the second sees the first.
@@ -97,10 +97,7 @@ def open_once(connection: sqlite3.Connection, intent: Intent, payload: bytes | N
     earlier = standing(connection, intent)
     if earlier is not None:
         return earlier
-    try:
-        intents.insert(connection, intent, payload)
-    except sqlite3.IntegrityError:
-        intents.refuse_second(connection, intent.group)
+    intents.insert(connection, intent, payload)
     return intent
 
 

@@ -1,13 +1,13 @@
 """What the ledger does to replacements, as plain functions of one connection; writers run inside `writing`."""
 
 import json
-import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intent_reads, intents
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection, Row
 from recontact_tools.ledger.entries import Event, about
 from recontact_tools.ledger.faults import ActiveIntent, ActiveReplacement, ReplacementKeyTaken
 from recontact_tools.ledger.records import Proof, Replacement
@@ -40,13 +40,13 @@ _EVENTS = {
 }
 
 
-def unsettled(connection: sqlite3.Connection) -> tuple[Replacement, ...]:
+def unsettled(connection: Connection) -> tuple[Replacement, ...]:
     """Read every replacement that has not ended, oldest first."""
     rows = connection.execute(f"{_SELECT} WHERE {REPLACING} ORDER BY position")
     return tuple(_replacement(row) for row in rows)
 
 
-def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: int) -> tuple[Replacement, ...]:
+def recent(connection: Connection, target_group_id: str | None, limit: int) -> tuple[Replacement, ...]:
     """Read the latest replacements, the latest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?", (target_group_id, limit)
@@ -54,7 +54,7 @@ def recent(connection: sqlite3.Connection, target_group_id: str | None, limit: i
     return tuple(_replacement(row) for row in rows)
 
 
-def try_again(connection: sqlite3.Connection, replacement_id: str, attempts: int) -> None:
+def try_again(connection: Connection, replacement_id: str, attempts: int) -> None:
     """Count an attempt more than *attempts*, unless somebody did; the stage is as old as it was."""
     connection.execute(
         "UPDATE replacements SET attempts = attempts + 1 WHERE replacement_id = ? AND attempts = ?",
@@ -63,7 +63,7 @@ def try_again(connection: sqlite3.Connection, replacement_id: str, attempts: int
 
 
 def moved(
-    connection: sqlite3.Connection,
+    connection: Connection,
     replacement_id: str,
     old: Stage,
     new: Stage,
@@ -82,7 +82,7 @@ def moved(
     return changed.rowcount == 1
 
 
-def _tell(connection: sqlite3.Connection, replacement_id: str, event: Event, at: datetime) -> None:
+def _tell(connection: Connection, replacement_id: str, event: Event, at: datetime) -> None:
     """Write into the audit trail where a replacement stands by now."""
     replacement = one(connection, replacement_id)
     if replacement is None:
@@ -100,7 +100,7 @@ def _tell(connection: sqlite3.Connection, replacement_id: str, event: Event, at:
     append(connection, replace(entry, intent_id=replacement_id, plan_id=replacement.plan_id))
 
 
-def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
+def withdraw(connection: Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
     """End a replacement whose removal is not written yet, or only planned, and that removal with it."""
     for part in intent_reads.of_parent(connection, replacement_id):
         if not intents.withdraw(connection, part.intent_id, error, now):
@@ -108,26 +108,26 @@ def withdraw(connection: sqlite3.Connection, replacement_id: str, error: dict[st
     return moved(connection, replacement_id, Stage.REMOVING, Stage.REFUSED, now, error)
 
 
-def turn_back(connection: sqlite3.Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
+def turn_back(connection: Connection, replacement_id: str, error: dict[str, Detail], now: datetime) -> bool:
     """Restore instead of uploading, unless a part is active."""
     if any(part.state in ACTIVE_STATES for part in intent_reads.of_parent(connection, replacement_id)):
         return False
     return moved(connection, replacement_id, Stage.UPLOADING, Stage.RESTORING, now, error)
 
 
-def one(connection: sqlite3.Connection, replacement_id: str) -> Replacement | None:
+def one(connection: Connection, replacement_id: str) -> Replacement | None:
     """Read a replacement by its id."""
     row = connection.execute(f"{_SELECT} WHERE replacement_id = ?", (replacement_id,)).fetchone()
     return row and _replacement(row)
 
 
-def active(connection: sqlite3.Connection, group: TargetGroup) -> Replacement | None:
+def active(connection: Connection, group: TargetGroup) -> Replacement | None:
     """Read the one replacement that works on a target group."""
     row = connection.execute(f"{_SELECT} WHERE {OF_GROUP} AND {REPLACING}", group_values(group)).fetchone()
     return row and _replacement(row)
 
 
-def standing(connection: sqlite3.Connection, replacement: Replacement) -> Replacement | None:
+def standing(connection: Connection, replacement: Replacement) -> Replacement | None:
     """Read the earlier replacement that one repeats: by its key whenever, by what it asks for while that is recent.
 
     One that did not end well is not repeated: whoever asks again wants it done.
@@ -154,7 +154,7 @@ def standing(connection: sqlite3.Connection, replacement: Replacement) -> Replac
     return earlier if is_same and not _changed_since(connection, earlier) else None
 
 
-def _changed_since(connection: sqlite3.Connection, earlier: Replacement) -> bool:
+def _changed_since(connection: Connection, earlier: Replacement) -> bool:
     """Tell whether anything was asked for since a replacement ended that may have changed what is stored."""
     row = connection.execute(
         f"SELECT 1 FROM intents WHERE {OF_GROUP} AND created_at > ? AND state <> 'refused' LIMIT 1",  # noqa: S608 - a constant of ours
@@ -163,7 +163,7 @@ def _changed_since(connection: sqlite3.Connection, earlier: Replacement) -> bool
     return row is not None
 
 
-def open_once(connection: sqlite3.Connection, replacement: Replacement) -> Replacement:
+def open_once(connection: Connection, replacement: Replacement) -> Replacement:
     """Write a replacement down unless it repeats one; a target group that something works on refuses it."""
     earlier = one(connection, replacement.replacement_id) or standing(connection, replacement)
     if earlier is not None:
@@ -200,7 +200,7 @@ def _values(replacement: Replacement) -> tuple[str | int | None, ...]:
     )
 
 
-def _replacement(row: sqlite3.Row) -> Replacement:
+def _replacement(row: Row) -> Replacement:
     return Replacement(
         replacement_id=row["replacement_id"],
         removal_id=row["removal_id"],

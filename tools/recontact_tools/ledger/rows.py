@@ -1,12 +1,12 @@
 """Turning records into rows and back."""
 
 import json
-import sqlite3
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from recontact_tools.errors import Detail
+from recontact_tools.ledger.database import Row
 from recontact_tools.ledger.entries import RESPONDENT_ID
 from recontact_tools.ledger.records import Intent, Plan, Proof
 from recontact_tools.ledger.states import IntentState, PlanPurpose, PlanState
@@ -116,7 +116,7 @@ def group_values(group: TargetGroup) -> tuple[int, str, str]:
     return (group.account_id, group.project_id, group.target_group_id)
 
 
-def intent_from(row: sqlite3.Row) -> Intent:
+def intent_from(row: Row) -> Intent:
     """Read a row of INTENT_COLUMNS."""
     return Intent(
         intent_id=row["intent_id"],
@@ -161,7 +161,7 @@ def plan_values(plan: Plan) -> tuple[str | int | None, ...]:
     )
 
 
-def plan_from(row: sqlite3.Row) -> Plan:
+def plan_from(row: Row) -> Plan:
     """Read a row of PLAN_COLUMNS."""
     return Plan(
         plan_id=row["plan_id"],
@@ -177,6 +177,6 @@ def plan_from(row: sqlite3.Row) -> Plan:
     )
 
 
-def group_from(row: sqlite3.Row) -> TargetGroup:
+def group_from(row: Row) -> TargetGroup:
     """Read the three columns of a target group."""
     return TargetGroup(row["account_id"], row["project_id"], row["target_group_id"])

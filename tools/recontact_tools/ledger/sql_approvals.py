@@ -1,13 +1,12 @@
 """The `Approvals` of a ledger, and what goes with them: attempts that are counted, values used once, passkeys."""
 
 from datetime import datetime
-from sqlite3 import Connection, Row
 
 from recontact_tools.ledger import approvals
 from recontact_tools.ledger.approval_interface import Approval, Passkey
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.entries import Entry, Event, Evidence
-from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import Plan
 from recontact_tools.ledger.rows import instant
 
@@ -15,30 +14,30 @@ from recontact_tools.ledger.rows import instant
 class SqlApprovals:
     """The `Approvals` on the ledger's database."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def ask(self, plan: Plan, code: str) -> Approval:
         """See `Approvals.ask`."""
-        return await self._file.write(lambda connection: approvals.ask(connection, plan, code))
+        return await self._database.write(lambda connection: approvals.ask(connection, plan, code))
 
     async def of_plan(self, plan_id: str) -> Approval | None:
         """See `Approvals.of_plan`."""
-        return self._file.read(lambda connection: approvals.of_plan(connection, plan_id))
+        return await self._database.read(lambda connection: approvals.of_plan(connection, plan_id))
 
     async def by_code(self, code: str) -> Approval | None:
         """See `Approvals.by_code`."""
-        return self._file.read(lambda connection: approvals.by_code(connection, code))
+        return await self._database.read(lambda connection: approvals.by_code(connection, code))
 
     async def awaited(self, principal: str, *, now: datetime) -> tuple[Approval, ...]:
         """See `Approvals.awaited`."""
-        return self._file.read(lambda connection: approvals.awaited(connection, principal, now))
+        return await self._database.read(lambda connection: approvals.awaited(connection, principal, now))
 
     async def approve(
         self, plan_id: str, *, approver: str, evidence: Evidence, receipt: str, digest: str, now: datetime
     ) -> bool:
         """See `Approvals.approve`."""
-        return await self._file.write(
+        return await self._database.write(
             lambda connection: approvals.approve(
                 connection, plan_id, approver=approver, evidence=evidence, receipt=receipt, digest=digest, now=now
             )
@@ -46,31 +45,31 @@ class SqlApprovals:
 
     async def deny(self, plan_id: str, *, approver: str, now: datetime) -> bool:
         """See `Approvals.deny`."""
-        return await self._file.write(lambda connection: approvals.deny(connection, plan_id, approver, now))
+        return await self._database.write(lambda connection: approvals.deny(connection, plan_id, approver, now))
 
     async def attempts(self, who: str, *, now: datetime, since: datetime) -> int:
         """See `Approvals.attempts`."""
-        return await self._file.write(lambda connection: _attempts(connection, who, now, since))
+        return await self._database.write(lambda connection: _attempts(connection, who, now, since))
 
     async def issue(self, digest: str, purpose: str, subject: str, *, now: datetime, expires_at: datetime) -> None:
         """See `Approvals.issue`."""
-        await self._file.write(lambda connection: _issue(connection, (digest, purpose, subject), now, expires_at))
+        await self._database.write(lambda connection: _issue(connection, (digest, purpose, subject), now, expires_at))
 
     async def redeem(self, digest: str, purpose: str, *, now: datetime) -> str | None:
         """See `Approvals.redeem`."""
-        return await self._file.write(lambda connection: _redeem(connection, digest, purpose, now))
+        return await self._database.write(lambda connection: _redeem(connection, digest, purpose, now))
 
     async def add_passkey(self, passkey: Passkey) -> bool:
         """See `Approvals.add_passkey`."""
-        return await self._file.write(lambda connection: _add_passkey(connection, passkey))
+        return await self._database.write(lambda connection: _add_passkey(connection, passkey))
 
     async def passkeys(self, principal: str) -> tuple[Passkey, ...]:
         """See `Approvals.passkeys`."""
-        return self._file.read(lambda connection: _passkeys(connection, principal))
+        return await self._database.read(lambda connection: _passkeys(connection, principal))
 
     async def note_signed(self, credential_id: str, signed: int) -> None:
         """See `Approvals.note_signed`."""
-        await self._file.write(lambda connection: _note_signed(connection, credential_id, signed))
+        await self._database.write(lambda connection: _note_signed(connection, credential_id, signed))
 
 
 def _attempts(connection: Connection, who: str, now: datetime, since: datetime) -> int:

@@ -1,9 +1,8 @@
 """The tasks of the ledger on SQLite: a row a job and principal, which nothing but its end of life removes."""
 
 from datetime import datetime
-from sqlite3 import Connection, Row
 
-from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant
 from recontact_tools.ledger.task_interface import Task
 from recontact_tools.models import JobKind
@@ -17,23 +16,23 @@ _INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _OF_JOB = f"principal = ? AND kind = ? AND job_id = ? AND {OF_GROUP}"
 
 
-class SqliteTasks:
+class SqlTasks:
     """The `Tasks` of one ledger file."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def bind(self, task: Task) -> Task:
         """See `Tasks.bind`."""
-        return await self._file.write(lambda connection: _bind(connection, task))
+        return await self._database.write(lambda connection: _bind(connection, task))
 
     async def find(self, task_id: str, *, principal: str, now: datetime) -> Task | None:
         """See `Tasks.find`."""
-        return self._file.read(lambda connection: _find(connection, task_id, principal, now))
+        return await self._database.read(lambda connection: _find(connection, task_id, principal, now))
 
     async def note(self, task_id: str, note: str, *, now: datetime) -> None:
         """See `Tasks.note`."""
-        await self._file.write(lambda connection: _note(connection, task_id, note, now))
+        await self._database.write(lambda connection: _note(connection, task_id, note, now))
 
 
 def _bind(connection: Connection, task: Task) -> Task:

@@ -6,18 +6,35 @@ import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from recontact_tools.ledger.database import Dialect
 from recontact_tools.ledger.faults import LedgerUnavailable
 from recontact_tools.ledger.migrations import check_version, migrate
 
 BUSY_MILLISECONDS = 30_000  # ours: longer than any write of a sibling process on a slow disk
 _OTHERS_MAY = 0o077
+_Connection = TypeVar("_Connection", bound=sqlite3.Connection)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+class SqliteConnection(sqlite3.Connection):
+    """A connection of SQLite's own, which says what every other database says otherwise."""
+
+    dialect = Dialect(
+        version="SELECT user_version AS number FROM pragma_user_version",
+        entries="SELECT coalesce(max(seq), 0) AS number FROM sqlite_sequence WHERE name = 'audit'",
+        announce=None,
+    )
+
+
+def connect(path: Path) -> SqliteConnection:
     """Open the existing database *path* for use from any one thread at a time."""
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=SqliteConnection,
     )
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
@@ -26,7 +43,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_pair(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+def open_pair(path: Path) -> tuple[SqliteConnection, SqliteConnection]:
     """Open *path* for writing and again for reading; create it, or bring its schema up to date, first."""
     _make_private(path)
     writer = connect(path)
@@ -42,7 +59,7 @@ def open_pair(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 
 
 @contextmanager
-def reading(path: Path) -> Generator[sqlite3.Connection, None, None]:
+def reading(path: Path) -> Generator[SqliteConnection, None, None]:
     """Open the existing ledger *path* to read it and nothing else, beside whoever writes; its version may be older.
 
     Raises:
@@ -81,14 +98,14 @@ def anticipating_sqlite() -> Generator[None, None, None]:
 
 
 @contextmanager
-def writing(connection: sqlite3.Connection) -> Generator[sqlite3.Connection, None, None]:
+def writing(connection: _Connection) -> Generator[_Connection, None, None]:
     """Hold the write lock of the whole file; commit, or undo everything when the block raises."""
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         yield connection
 
 
-def scrub(connection: sqlite3.Connection) -> None:
+def scrub(connection: SqliteConnection) -> None:
     """Empty the write-ahead log, in which deleted payloads may still be read.
 
     Does not wait: when a sibling is busy, the next payload's scrub or the last process to close does it.

@@ -4,41 +4,43 @@ from datetime import datetime
 
 from recontact_tools.errors import Detail
 from recontact_tools.ledger import intent_reads, replacing
-from recontact_tools.ledger.file import LedgerFile
+from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.records import Intent, Proof, Replacement
 from recontact_tools.ledger.states import Stage
 from recontact_tools.models import TargetGroup
 
 
-class SqliteReplacements:
+class SqlReplacements:
     """See `Replacements`."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open(self, replacement: Replacement) -> Replacement:
         """See `Replacements.open`."""
-        return await self._file.write(lambda connection: replacing.open_once(connection, replacement))
+        return await self._database.write(lambda connection: replacing.open_once(connection, replacement))
 
     async def standing(self, replacement: Replacement) -> Replacement | None:
         """See `Replacements.standing`."""
-        return self._file.read(lambda connection: replacing.standing(connection, replacement))
+        return await self._database.read(lambda connection: replacing.standing(connection, replacement))
 
     async def get(self, replacement_id: str) -> Replacement | None:
         """See `Replacements.get`."""
-        return self._file.read(lambda connection: replacing.one(connection, replacement_id))
+        return await self._database.read(lambda connection: replacing.one(connection, replacement_id))
 
     async def active(self, group: TargetGroup) -> Replacement | None:
         """See `Replacements.active`."""
-        return self._file.read(lambda connection: replacing.active(connection, group))
+        return await self._database.read(lambda connection: replacing.active(connection, group))
 
     async def unsettled(self) -> tuple[Replacement, ...]:
         """See `Replacements.unsettled`."""
-        return await self._file.read_in_thread(replacing.unsettled)
+        return await self._database.read_in_thread(replacing.unsettled)
 
     async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Replacement, ...]:
         """See `Replacements.recent`."""
-        return await self._file.read_in_thread(lambda connection: replacing.recent(connection, target_group_id, limit))
+        return await self._database.read_in_thread(
+            lambda connection: replacing.recent(connection, target_group_id, limit)
+        )
 
     async def move(
         self,
@@ -51,22 +53,26 @@ class SqliteReplacements:
         proof: Proof | None = None,
     ) -> bool:
         """See `Replacements.move`."""
-        return await self._file.write(
+        return await self._database.write(
             lambda connection: replacing.moved(connection, replacement_id, old, new, now, error, proof)
         )
 
     async def withdraw(self, replacement_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
         """See `Replacements.withdraw`."""
-        return await self._file.write(lambda connection: replacing.withdraw(connection, replacement_id, error, now))
+        return await self._database.write(lambda connection: replacing.withdraw(connection, replacement_id, error, now))
 
     async def turn_back(self, replacement_id: str, error: dict[str, Detail], *, now: datetime) -> bool:
         """See `Replacements.turn_back`."""
-        return await self._file.write(lambda connection: replacing.turn_back(connection, replacement_id, error, now))
+        return await self._database.write(
+            lambda connection: replacing.turn_back(connection, replacement_id, error, now)
+        )
 
     async def parts(self, replacement_id: str) -> tuple[Intent, ...]:
         """See `Replacements.parts`."""
-        return await self._file.read_in_thread(lambda connection: intent_reads.of_parent(connection, replacement_id))
+        return await self._database.read_in_thread(
+            lambda connection: intent_reads.of_parent(connection, replacement_id)
+        )
 
     async def try_again(self, replacement_id: str, attempts: int) -> None:
         """See `Replacements.try_again`."""
-        await self._file.write(lambda connection: replacing.try_again(connection, replacement_id, attempts))
+        await self._database.write(lambda connection: replacing.try_again(connection, replacement_id, attempts))

@@ -1,13 +1,12 @@
 """The sealed lists on SQLite."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from recontact_tools.ledger.audit import append
+from recontact_tools.ledger.database import Connection, Database, Row
 from recontact_tools.ledger.entries import Event, about
-from recontact_tools.ledger.file import LedgerFile
 from recontact_tools.ledger.records import PROVED_WITHIN
 from recontact_tools.ledger.rows import ACTIVE, OF_GROUP, REPLACING, group_from, group_values, instant
 from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot
@@ -20,31 +19,31 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM snapshots"  # noqa: S608 - the columns are a constant of ours
 
 
-class SqliteSnapshots:
+class SqlSnapshots:
     """See `Snapshots`."""
 
-    def __init__(self, file: LedgerFile) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def begin(self, snapshot: Snapshot, *, afresh: bool = False) -> Snapshot:
         """See `Snapshots.begin`."""
-        return await self._file.write(lambda connection: begin(connection, snapshot, afresh=afresh), scrubs=afresh)
+        return await self._database.write(lambda connection: begin(connection, snapshot, afresh=afresh), scrubs=afresh)
 
     async def add(self, snapshot_id: str, pieces: Sequence[Piece], *, now: datetime) -> None:
         """See `Snapshots.add`."""
-        await self._file.write(lambda connection: add(connection, snapshot_id, pieces, now))
+        await self._database.write(lambda connection: add(connection, snapshot_id, pieces, now))
 
     async def complete(self, snapshot_id: str, *, set_hash: str, now: datetime) -> None:
         """See `Snapshots.complete`."""
-        await self._file.write(lambda connection: complete(connection, snapshot_id, set_hash, now))
+        await self._database.write(lambda connection: complete(connection, snapshot_id, set_hash, now))
 
     async def get(self, snapshot_id: str) -> Snapshot | None:
         """See `Snapshots.get`."""
-        return self._file.read(lambda connection: one(connection, snapshot_id))
+        return await self._database.read(lambda connection: one(connection, snapshot_id))
 
     async def sealed(self, snapshot_id: str) -> tuple[bytes, ...]:
         """See `Snapshots.sealed`."""
-        return await self._file.read_in_thread(
+        return await self._database.read_in_thread(
             lambda connection: tuple(
                 row["sealed"]
                 for row in connection.execute(
@@ -55,27 +54,27 @@ class SqliteSnapshots:
 
     async def kept(self, group: TargetGroup | None = None, *, limit: int = 1_000) -> tuple[Snapshot, ...]:
         """See `Snapshots.kept`."""
-        return await self._file.read_in_thread(lambda connection: kept(connection, group, limit))
+        return await self._database.read_in_thread(lambda connection: kept(connection, group, limit))
 
     async def delete(self, snapshot_id: str, *, now: datetime) -> bool:
         """See `Snapshots.delete`."""
-        return await self._file.write(lambda connection: delete(connection, snapshot_id, now), scrubs=True)
+        return await self._database.write(lambda connection: delete(connection, snapshot_id, now), scrubs=True)
 
     async def expire(self, *, now: datetime) -> int:
         """See `Snapshots.expire`."""
-        due = await self._file.read_in_thread(lambda connection: expired(connection, now))
+        due = await self._database.read_in_thread(lambda connection: expired(connection, now))
         for snapshot_id in due:
             await self.delete(snapshot_id, now=now)
         return len(due)
 
 
-def one(connection: sqlite3.Connection, snapshot_id: str) -> Snapshot | None:
+def one(connection: Connection, snapshot_id: str) -> Snapshot | None:
     """Read a list by its id."""
     row = connection.execute(f"{_SELECT} WHERE snapshot_id = ?", (snapshot_id,)).fetchone()
     return row and _snapshot(row)
 
 
-def begin(connection: sqlite3.Connection, snapshot: Snapshot, *, afresh: bool) -> Snapshot:
+def begin(connection: Connection, snapshot: Snapshot, *, afresh: bool) -> Snapshot:
     """Write a new list, or read the one that is there."""
     if afresh:
         delete(connection, snapshot.snapshot_id, snapshot.created_at)
@@ -101,14 +100,14 @@ def begin(connection: sqlite3.Connection, snapshot: Snapshot, *, afresh: bool) -
     return one(connection, snapshot.snapshot_id) or snapshot
 
 
-def _tell(connection: sqlite3.Connection, snapshot: Snapshot, event: Event, at: datetime, **detail: int) -> None:
+def _tell(connection: Connection, snapshot: Snapshot, event: Event, at: datetime, **detail: int) -> None:
     """Write into the audit trail what happened to a snapshot; the list of a replacement is told of with that."""
     if snapshot.purpose is Purpose.REMOVAL:
         entry = about(snapshot.group, event, "snapshot", at=at, principal=snapshot.principal, **detail)
         append(connection, replace(entry, intent_id=snapshot.snapshot_id))
 
 
-def complete(connection: sqlite3.Connection, snapshot_id: str, set_hash: str, now: datetime) -> None:
+def complete(connection: Connection, snapshot_id: str, set_hash: str, now: datetime) -> None:
     """Declare a list complete, once."""
     completed = connection.execute(
         "UPDATE snapshots SET set_hash = ?, updated_at = ? WHERE snapshot_id = ? AND set_hash IS NULL",
@@ -119,7 +118,7 @@ def complete(connection: sqlite3.Connection, snapshot_id: str, set_hash: str, no
         _tell(connection, snapshot, Event.SNAPSHOT_COMPLETED, now, ids=snapshot.count)
 
 
-def add(connection: sqlite3.Connection, snapshot_id: str, pieces: Sequence[Piece], now: datetime) -> None:
+def add(connection: Connection, snapshot_id: str, pieces: Sequence[Piece], now: datetime) -> None:
     """Add the pieces that are the next ones."""
     for piece in pieces:
         added = connection.execute(
@@ -134,7 +133,7 @@ def add(connection: sqlite3.Connection, snapshot_id: str, pieces: Sequence[Piece
             )
 
 
-def kept(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) -> tuple[Snapshot, ...]:
+def kept(connection: Connection, group: TargetGroup | None, limit: int) -> tuple[Snapshot, ...]:
     """Read the snapshots taken before removals, the latest first."""
     where, values = (f"AND {OF_GROUP} ", group_values(group)) if group else ("", ())
     rows = connection.execute(
@@ -143,7 +142,7 @@ def kept(connection: sqlite3.Connection, group: TargetGroup | None, limit: int) 
     return tuple(_snapshot(row) for row in rows)
 
 
-def delete(connection: sqlite3.Connection, snapshot_id: str, now: datetime) -> bool:
+def delete(connection: Connection, snapshot_id: str, now: datetime) -> bool:
     """Delete a list and its pieces."""
     snapshot = one(connection, snapshot_id)
     if snapshot is None:
@@ -154,7 +153,7 @@ def delete(connection: sqlite3.Connection, snapshot_id: str, now: datetime) -> b
     return True
 
 
-def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
+def expired(connection: Connection, now: datetime) -> tuple[str, ...]:
     """Read the ids of the lists whose time has come and that no running work needs."""
     rows = connection.execute(
         "SELECT snapshot_id FROM snapshots WHERE expires_at <= ? AND snapshot_id NOT IN "  # noqa: S608 - constants of ours
@@ -168,7 +167,7 @@ def expired(connection: sqlite3.Connection, now: datetime) -> tuple[str, ...]:
     return tuple(row["snapshot_id"] for row in rows)
 
 
-def _snapshot(row: sqlite3.Row) -> Snapshot:
+def _snapshot(row: Row) -> Snapshot:
     return Snapshot(
         snapshot_id=row["snapshot_id"],
         purpose=Purpose(row["purpose"]),
