@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio
 import postgres_server
 import pytest
+from authorization_server import AuthorizationServer, authorization_server
 from mcp import Client
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 
@@ -90,3 +91,10 @@ def database_url(postgres: str) -> Generator[str]:
     """An empty PostgreSQL database of this test's own; its URL."""
     with postgres_server.database(postgres) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def authorization() -> Generator[AuthorizationServer]:
+    """An authorization server, started once for all tests of this process."""
+    with authorization_server() as server:
+        yield server

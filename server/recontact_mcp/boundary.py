@@ -28,6 +28,7 @@ from pydantic import AnyUrl, ValidationError
 from recontact_mcp.auditing import record_failure
 from recontact_mcp.opening import Opening
 from recontact_mcp.schemas import arguments_schema, result_schema
+from recontact_mcp.scopes import READING, Scope, check_scopes, of_tool
 from recontact_mcp.subjects import explained_call, explained_read
 from recontact_tools.catalog import CATALOG
 from recontact_tools.errors import (
@@ -82,6 +83,7 @@ class RecontactServer(MCPServer[Opening]):
         if name not in OPERATIONS:
             raise MCPError(code=INVALID_PARAMS, message="There is no such tool: tools/list shows all.")
         try:
+            _check_carried(of_tool(name), context)
             self._check_names(name, arguments)
             if OPERATIONS[name].read_only:  # the reads of one call, and its waits, have bounds of their own
                 return await super().call_tool(name, arguments, context)
@@ -106,7 +108,10 @@ class RecontactServer(MCPServer[Opening]):
             MCPError: The read was refused.
         """
         try:
+            _check_carried(READING, context)
             return await super().read_resource(uri, context)
+        except NotAllowed as refusal:
+            raise unreadable(refusal) from None
         except ResourceNotFoundError:
             raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE) from None
         except UnexpectedResourceError as failure:
@@ -137,6 +142,16 @@ class RecontactServer(MCPServer[Opening]):
                 next_step=f"Use only: {', '.join(sorted(known))}.",
                 safe_to_repeat=True,
             )
+
+
+def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | None) -> None:
+    """Refuse a caller whose token does not carry the scopes; the edge asks too, but this cannot be got round.
+
+    Raises:
+        NotAllowed: One is missing, or nobody that is known here asks.
+    """
+    if context is not None:
+        check_scopes(context.request_context.lifespan_context.caller().scopes, needed)
 
 
 def refused(error: RecontactError) -> CallToolResult:

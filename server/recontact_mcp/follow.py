@@ -7,6 +7,7 @@ from typing import Any, cast
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.subscriptions import SubscriptionBus
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import INVALID_PARAMS, SubscribeRequestParams, SubscriptionsListenRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from recontact_mcp.boundary import RecontactServer, unreadable
 from recontact_mcp.gate import watchable
 from recontact_mcp.legacy_subscriptions import LegacySubscriptions
 from recontact_mcp.opening import Opening
+from recontact_mcp.scopes import READING, check_scopes
 from recontact_tools.errors import InvalidInput, RecontactError
 
 # ours: as many as there may be jobs at once by far; each is checked before the stream begins.
@@ -42,10 +44,17 @@ class Following:
         if ctx.method == "initialize":
             return _announcing(await call_next(ctx))
         if ctx.method == "subscriptions/listen":
-            return await self._listen(ctx, call_next)
+            return await self._listen_for_now(ctx, call_next)
         if ctx.method in {"resources/subscribe", "resources/unsubscribe"} and _is_ready(ctx):
             return await self._subscription(ctx)
         return await call_next(ctx)
+
+    async def _listen_for_now(self, ctx: Request, call_next: CallNext) -> HandlerResult:
+        """Serve a stream; when this server is about to end, the stream ends as meant, and its client is told so."""
+        answer: list[HandlerResult] = []
+        with self._opening.ending.cutting_short():
+            answer.append(await self._listen(ctx, call_next))
+        return answer[0] if answer else {"_meta": {SUBSCRIPTION_ID_META_KEY: ctx.request_id}}
 
     async def _listen(self, ctx: Request, call_next: CallNext) -> HandlerResult:
         try:
@@ -80,6 +89,7 @@ class Following:
         try:
             if len(uris) > URIS_AT_ONCE:
                 raise _too_many()
+            check_scopes(self._opening.caller().scopes, READING)
             runtime, relay, followers = await self._opening.following()
             found = [await watchable(self._server, runtime.rules.policy, uri) for uri in uris]
             await relay.catch_up()

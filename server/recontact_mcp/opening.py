@@ -14,7 +14,10 @@ import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_mcp.access import LOCAL_PRINCIPAL
+from recontact_mcp.access_source import callers_for
 from recontact_tools.approving import Where
+from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime
@@ -27,7 +30,12 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context, Elicit
     from mcp.server.subscriptions import SubscriptionBus
 
+    from recontact_mcp.access import Credentials
+    from recontact_mcp.callers import Caller
     from recontact_mcp.settings import Settings
+    from recontact_mcp.tenants import Tenants
+    from recontact_tools.deciding import Decisions
+    from recontact_tools.desk import Mandate
     from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
@@ -38,7 +46,6 @@ if TYPE_CHECKING:
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
-LOCAL_PRINCIPAL = "local"
 LEDGER_FILE = "ledger.sqlite"
 SNAPSHOT_KEY_FILE = "snapshots.key"
 
@@ -81,7 +88,10 @@ class Opening:
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
+        self._callers = callers_for(settings, policy_of(settings), asked_over_http=not local_files)
+        self._tenants: Tenants
         self.watched = Watched()
+        self.ending = Ending()
         self._relay: Relay
         self._followers: Followers
 
@@ -98,12 +108,38 @@ class Opening:
                 waking.cancel()
                 self._closing.set()
 
-    async def runtime(self) -> Runtime:
-        """Return what operations work with, opening it on the first call.
+    def caller(self) -> Caller:
+        """Return who makes the present request.
 
         Raises:
+            NotAllowed: Nobody that is known here.
+        """
+        return self._callers.current()
+
+    async def runtime(self) -> Runtime:
+        """Return what operations work with for whoever makes the present request, opening it on the first call.
+
+        Raises:
+            NotAllowed: Nobody that is known here makes it.
             Unreachable: The data directory cannot be used; the next call tries again.
         """
+        caller = self._callers.current()
+        await self._shared()
+        return await self._tenants.runtime(caller)
+
+    async def decisions(self) -> Decisions:
+        """Return where people decide about plans outside their clients, whoever made the present request.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        from recontact_tools.deciding import Decisions
+
+        runtime = await self._shared()
+        rules, clock, seal = runtime.rules.approval, runtime.clock, runtime.seal
+        return Decisions(runtime.ledger, seal, clock, rules, runtime.publish)
+
+    async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime
         async with self._lock:
@@ -141,7 +177,7 @@ class Opening:
             # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
             with suppress(Unreachable, OSError):
                 if (self._settings.home / LEDGER_FILE).exists():
-                    await self.runtime()
+                    await self._shared()
 
     async def _open(self) -> Runtime:
         from recontact_mcp.data_directory import anticipating_faults
@@ -153,6 +189,7 @@ class Opening:
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
         from recontact_mcp.data_directory import resume
+        from recontact_mcp.tenants import Tenants
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
@@ -170,13 +207,28 @@ class Opening:
             desk = Desk(
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
+            desk.mandates = self._mandate
             background = anyio.create_task_group()
             engine = DurableEngine(home, desk, background)
             new_id, publish = self._effects.new_id, relay.publish
-            runtime = Runtime(rules, gateway, ledger, engine, clock, new_id, LOCAL_PRINCIPAL, seal, publish=publish)
+            runtime = Runtime(
+                rules,
+                gateway,
+                ledger,
+                engine,
+                clock,
+                new_id,
+                LOCAL_PRINCIPAL,
+                seal,
+                publish=publish,
+                ending=self.ending,
+            )
             self._relay, self._followers = relay, Followers(home, runtime, self.watched)
             try:
                 async with background:
+                    self._tenants = Tenants(
+                        runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
+                    )
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(resume, engine)
                     background.start_soon(relay.run)
@@ -189,6 +241,17 @@ class Opening:
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
                     await ledger.aclose()
+
+    async def _mandate(self, principal: str, account_id: int) -> Mandate:
+        return await self._tenants.mandate(principal, account_id)
+
+    def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
+        """Return the way to the API with other credentials than those of the settings."""
+        from recontact_mcp.secret_source import gateway_as, settings_as
+
+        if self._effects.gateway is not None:
+            return self._effects.gateway(settings_as(self._settings, credentials))
+        return gateway_as(self._settings, credentials)
 
     def _rules(self) -> Rules:
         settings = self._settings

@@ -12,8 +12,8 @@ Raw: TypeAlias = "str | int | float | bool | list[Raw] | dict[str, Raw]"
 SECRET_CHARACTERS_MAX = 1_024
 
 
-# Each may also stand alone in a file, which the setting of its name and `_file` names.
-SECRETS = frozenset({"cint_client_secret", "approval_client_secret"})
+# Some may also stand alone in a file, which the setting of its name and `_file` names.
+SECRETS = frozenset({"cint_client_secret", "approval_client_secret", "auth_client_secret"})
 
 
 class SettingsError(Exception):
@@ -60,7 +60,7 @@ def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
     return bool(SECRETS & values.keys()) or "@" in str(values.get("cint_proxy", ""))
 
 
-def secret_in(path: Path, name: str) -> str:
+def secret_in(path: Path, name: str = "CINT_CLIENT_SECRET_FILE") -> str:
     """Read a secret from a file that holds nothing else; line ends after it are left out.
 
     *name* is the variable that names the file.

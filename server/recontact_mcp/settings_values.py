@@ -3,6 +3,7 @@
 import os
 import re
 from base64 import b64decode
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # source: cint-recontacts-openapi.yml, parameters project_id and target_group_id
 _ULID = re.compile(r"[0-9A-Z]{26}")
+
+PORT_DIGITS = 5  # source: TCP, 65535
 
 
 def ulid(value: str) -> str:
@@ -104,6 +107,18 @@ def api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def issuer_url(value: str) -> str:
+    """Accept the URL of an issuer as it is written: it is compared letter by letter, also its last slash."""
+    api_url(value)
+    return value
+
+
+def names(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(str(entry) for entry in entries))
+
+
 ApiUrl = Annotated[str, AfterValidator(api_url)]
 
 
@@ -174,6 +189,35 @@ def words(value: object) -> object:
     """Read a list of words, or a string of them separated by commas."""
     entries = _entries(value, ",")
     return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
+def networks(value: object) -> object:
+    """Read a list of addresses and networks, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(_network(str(entry)) for entry in entries))
+
+
+def _network(entry: str) -> str:
+    try:
+        return str(ip_network(entry))
+    except ValueError:
+        raise ValueError("not a list of addresses: 10.0.0.5 or 10.0.0.0/8, separated by commas, is expected") from None
+
+
+def listening_address(value: str) -> str:
+    """Accept where to listen."""
+    address, port = split_address(value)
+    if not address or port is None:
+        raise ValueError("not an address to listen on: host:port is expected")
+    return value
+
+
+def split_address(value: str) -> tuple[str, int | None]:
+    """Return the host without brackets, and the port, of `host:port`; no port where there is none."""
+    host, _, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    usable = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS and (bracketed or ":" not in host)
+    return host.strip("[]"), int(port) if usable else None
 
 
 def _entries(value: object, separator: str) -> list[object] | None:

@@ -178,10 +178,10 @@ def test_a_browser_page_of_another_site_is_refused(url: str, headers: dict[str, 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 (hosts that must be refused)
-def test_only_this_machine_is_served(run: Callable[..., Result], host: str) -> None:
+def test_only_this_machine_is_served_while_nobody_is_asked_who_they_are(run: Callable[..., Result], host: str) -> None:
     result = run("serve", "--transport", "http", "--host", host)
     assert result.exit_code == 2
-    assert "later release" in result.stderr
+    assert "RECONTACT_AUTH_ISSUER" in result.stderr
 
 
 def test_a_port_in_use_is_said_so(run: Callable[..., Result]) -> None:

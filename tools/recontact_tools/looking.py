@@ -132,17 +132,18 @@ async def wait_for(
         try:
             patience = max(seconds - waited, LOOK_SECONDS)
             seen = await look_soon(runtime, group, kind, job_id, seconds=patience, asked=asked)
-            if seen.job.is_finished or waited >= seconds or _was_sent(first, seen):
+            if seen.job.is_finished or waited >= seconds or runtime.ending.begun or _was_sent(first, seen):
                 return seen
             first = first or seen
             asked = Asked(seen.look, waited)
             await told(waited, seen.job, seen.moved or await _kept(runtime, seen))
         except (Unreachable, RateLimited, AnswerAwaited) as error:
             pause = error.retry_after
-            if waited + pause >= seconds:
+            if waited + pause >= seconds or runtime.ending.begun:
                 raise
         delay = min(max(pause, _next_look(runtime, asked)), max(0.0, seconds - waited))
-        await runtime.clock.sleep(delay)
+        with runtime.ending.cutting_short():
+            await runtime.clock.sleep(delay)
         slept += delay
 
 
@@ -169,10 +170,14 @@ async def proved(runtime: Runtime, seen: Seen, *, seconds: float) -> Seen:
 
 
 async def paused(runtime: Runtime, waited: float, *, seconds: float) -> float:
-    """Sleep before the ledger, which is near, is read again; return how long was waited then, of at most *seconds*."""
+    """Sleep before the ledger, which is near, is read again; return how long was waited then, of at most *seconds*.
+
+    All of them have passed where this process is about to end.
+    """
     delay = min(next_waiting_look(waited, pace=0.0), seconds - waited)
-    await runtime.clock.sleep(delay)
-    return waited + delay
+    with runtime.ending.cutting_short():
+        await runtime.clock.sleep(delay)
+    return seconds if runtime.ending.begun else waited + delay
 
 
 def _next_look(runtime: Runtime, asked: Asked) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from recontact_tools.ending import Ending
 from recontact_tools.ledger import Evidence
 from recontact_tools.places import Places
 from recontact_tools.shared_looks import SharedLooks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
+    from recontact_tools.models import Caps
     from recontact_tools.policy import Policy
     from recontact_tools.sealing import Seal
     from recontact_tools.watched import Publish
@@ -75,13 +77,14 @@ class Rules:
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
     approval: ApprovalRules = field(default_factory=strictest)
+    caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything an operation may touch; *principal* is who asks, *places* and *looks* what this process remembers.
 
-    *publish* is told the URIs of what changed.
+    *publish* is told the URIs of what changed; *ending* says when waits must come back.
     """
 
     rules: Rules
@@ -95,3 +98,4 @@ class Runtime:
     places: Places = field(default_factory=Places)
     looks: SharedLooks = field(default_factory=SharedLooks)
     publish: Publish = publish_nothing
+    ending: Ending = field(default_factory=Ending)

@@ -1,15 +1,20 @@
-"""`recontact-mcp serve`: MCP over stdio or over HTTP on this machine."""
+"""`recontact-mcp serve`: MCP over stdio or over HTTP."""
 
 # Imports stand inside the functions that need them: `--help` does not pay for the SDK.
 # ruff: noqa: PLC0415
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop
 from recontact_tools.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from recontact_mcp.settings import Settings
 
 
 class Transport(StrEnum):
@@ -24,47 +29,47 @@ def serve(
     transport: Annotated[
         Transport, typer.Option(help="stdio for a client on this machine that starts the server itself.")
     ] = Transport.STDIO,
-    host: Annotated[str, typer.Option(help="Address for http; this machine only.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address for http.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port for http; 0 takes a free one.", min=0, max=65_535)] = 8765,
 ) -> None:
-    """Serve MCP: over stdio (the default), or over streamable HTTP for clients on this machine.
+    """Serve MCP: over stdio (the default), or over streamable HTTP.
 
-    Over HTTP no local file can be read: a client uploads a short list of ids instead of a path.
+    Over HTTP no local file can be read: a client uploads a short list of ids instead of a path. More than this
+    machine is served only with a public URL and an authorization server; SIGTERM ends it without losing a call.
     """
     if transport is Transport.STDIO:
         from recontact_mcp.__main__ import serve_stdio
 
         serve_stdio()
-    elif is_loopback(host):
-        _serve_http(host, port)
     else:
-        stop(
-            "Only this machine can be served over HTTP: clients are not asked for authorization yet.",
-            cure="Use --host 127.0.0.1; serving other machines comes with a later release.",
-            code=2,
-        )
+        _serve_http(settings_or_stop(), host, port)
 
 
-def _serve_http(host: str, port: int) -> None:
-    import socket
+def _serve_http(settings: "Settings", host: str, port: int) -> None:
+    from recontact_mcp.remote import binding
 
-    import uvicorn
-
+    objection = binding.objection(settings, host)
+    if objection:
+        stop(objection, cure=binding.cure(settings), code=2)
     from recontact_mcp.logs import configure
-    from recontact_mcp.remote.app import MCP_PATH, build_app
+    from recontact_mcp.remote.app import build_app
     from recontact_mcp.remote.parts import parts_for
+    from recontact_mcp.remote.refusals import MCP_PATH
+    from recontact_mcp.remote.serving import run
 
-    settings = settings_or_stop()
     configure(settings.log_level, settings.log_format)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = _listening(host, port)
+    taken: int = listening.getsockname()[1]
+    parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}")
+    whom = "this machine only" if is_loopback(host) else "whoever is authorized"
+    person().print(f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C.")
+    run(build_app(parts), parts, listening)
+
+
+def _listening(host: str, port: int) -> "socket":
+    from recontact_mcp.remote.binding import listen
+
     try:
-        listening = socket.create_server((host, port), family=family, backlog=128)
+        return listen(host, port)
     except OSError:
         stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
-    taken: int = listening.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    app = build_app(parts_for(settings, address=f"{shown}:{taken}"))
-    person().print(f"Serving MCP on http://{shown}:{taken}{MCP_PATH} (this machine only). Stop with Ctrl-C.")
-    # log_config None: our own handlers stay. No access log: paths and cursors would be in it.
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
-    uvicorn.Server(config).run(sockets=[listening])

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
+from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
+from recontact_mcp.remote.sessions import Sessions
 
 if TYPE_CHECKING:
     from recontact_mcp.boundary import RecontactServer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from recontact_tools.runtime import Clock
 
 # ours: where `serve` listens when nobody says otherwise.
+DEFAULT_LIMITS = Limits()
 DEFAULT_ADDRESS = "127.0.0.1:8765"
 APPROVE_PATH = "/approve"
 
@@ -29,6 +32,8 @@ class Parts:
     opening: Opening
     clock: Clock
     names: Names  # under which hosts and origins this server may be called
+    sessions: Sessions
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def base_url(self) -> str:
@@ -44,4 +49,5 @@ def parts_for(settings: Settings, *, effects: Effects | None = None, address: st
     chosen = effects or Effects()
     names = names_of(settings, address)
     server = build_server(settings, effects=chosen, local_files=False, approve_url=f"{names.base_url}{APPROVE_PATH}")
-    return Parts(settings, server, server.opening, chosen.clock, names)
+    sessions = Sessions(settings.http_session_idle_seconds)
+    return Parts(settings, server, server.opening, chosen.clock, names, sessions)

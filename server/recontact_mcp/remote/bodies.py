@@ -1,0 +1,103 @@
+"""Bodies of requests: read whole before anything looks at them, as far as they may be large and slow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from recontact_mcp.remote.refusals import refusal, too_large, too_slow
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from recontact_mcp.remote.limits import Limits
+
+_KEY: Final = "recontact.body"
+# Methods whose requests have no body; whatever comes with them is left unread.
+_WITHOUT: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def body_of(scope: Scope) -> bytes:
+    """Return the body of a request that passed `Bodies`; empty where that one does not read it."""
+    body: bytes = scope.get(_KEY, b"")
+    return body
+
+
+class Bodies:
+    """Reads the body of each request and hands it on whole; refuses one that is too large or does not come.
+
+    *most* says how many bytes a path may have, and None for a path that reads its body by itself.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, most: dict[str, int | None]) -> None:
+        self._app = app
+        self._limits = limits
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with its body."""
+        if scope["type"] != "http" or scope["method"] in _WITHOUT:
+            await self._app(scope, receive, send)
+            return
+        most = self._most_of(scope["path"])
+        if most is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = None if _declared(scope) > most else await self._read(receive, most)
+        except TimeoutError:
+            await refusal(scope, 408, too_slow(), close=True)(scope, receive, send)
+            return
+        except ConnectionError:
+            return  # nobody is there to be told
+        if body is None:
+            await refusal(scope, 413, too_large("The body", f"{most} bytes"), close=True)(scope, receive, send)
+            return
+        scope[_KEY] = body
+        await self._app(scope, _replaying(body, receive), send)
+
+    def _most_of(self, path: str) -> int | None:
+        for prefix, most in self._most.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return most
+        return self._limits.body_bytes
+
+    async def _read(self, receive: Receive, most: int) -> bytes | None:
+        message = await _next(receive, self._limits.body_deadline(anyio.current_time(), 0))
+        if not message.get("more_body", False):
+            body: bytes = message.get("body", b"")
+            return body if len(body) <= most else None
+        return await self._read_on(message, receive, most)
+
+    async def _read_on(self, message: Message, receive: Receive, most: int) -> bytes | None:
+        began, read = anyio.current_time(), bytearray()
+        while True:
+            read += message.get("body", b"")
+            if len(read) > most:
+                return None
+            if not message.get("more_body", False):
+                return bytes(read)
+            message = await _next(receive, self._limits.body_deadline(began, len(read)))
+
+
+async def _next(receive: Receive, deadline: float) -> Message:
+    with anyio.fail_after(deadline - anyio.current_time()):
+        message = await receive()
+    if message["type"] != "http.request":
+        raise ConnectionError
+    return message
+
+
+def _declared(scope: Scope) -> int:
+    value: bytes = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(value) if value.isdigit() else 0
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return left.pop() if left else await receive()
+
+    return replayed

@@ -1,0 +1,108 @@
+"""Running the HTTP server: how it listens, and how it ends without losing what is under way."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import uvicorn
+from sse_starlette.sse import AppStatus
+
+from recontact_mcp.remote.binding import BACKLOG
+from recontact_mcp.remote.connections import Config, Connection, Peers
+
+if TYPE_CHECKING:
+    import socket
+    from contextlib import AbstractContextManager
+    from types import FrameType
+
+    from starlette.types import ASGIApp
+
+    from recontact_mcp.remote.parts import Parts
+    from recontact_tools.ending import Ending
+
+# ours: longer than the idle time of common balancers (60 s), or they would send into a connection that just closed.
+KEEP_ALIVE_SECONDS: Final = 75
+
+
+class Serving(uvicorn.Server):
+    """A server that announces its end, lingers while others notice, and lets what is under way come to its end.
+
+    *beside* is a second server that lives and ends with it.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: Ending, *, linger: float, beside: Beside | None = None) -> None:
+        super().__init__(config)
+        self._ending = ending
+        self._linger = linger
+        self._beside = beside
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; a second Ctrl-C ends at once."""
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self._ending.announce()
+        self.should_exit = True
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        if self._beside is None:
+            await super().serve(sockets)
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._beside.serve, [self._beside.listening])
+            await super().serve(sockets)
+            self._beside.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: linger, let go of those who only listen or wait, let the others come to their end."""
+        self._ending.announce()
+        if not self.force_exit:
+            await anyio.sleep(self._linger)
+        self._ending.begin()
+        await super().shutdown(sockets)
+
+
+class Beside(uvicorn.Server):
+    """A server beside the main one, which has the signals."""
+
+    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", proxy_headers=False))
+        self.listening = listening
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave the signals to the main server."""
+        return nullcontext()
+
+
+def config_of(app: ASGIApp, parts: Parts) -> Config:
+    """Return how the application is served: uvloop and httptools, no access log, and what connections are held to."""
+    settings = parts.settings
+    config = Config(
+        app,
+        http=Connection,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,  # our own handlers stay
+        access_log=False,  # paths and cursors would be in it
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+    )
+    config.limits = parts.limits
+    config.peers = Peers(settings.http_connections, settings.http_connections_per_peer, settings.trusted_proxies)
+    return config
+
+
+def run(app: ASGIApp, parts: Parts, listening: socket.socket, *, beside: Beside | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; what is under way then is answered, for *shutdown_seconds* at most."""
+    # The streams of 2025 would end in the middle of a call, as soon as the signal comes: we end them ourselves.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    server = Serving(config_of(app, parts), parts.opening.ending, linger=parts.settings.linger_seconds, beside=beside)
+    server.run(sockets=[listening])

@@ -1,0 +1,83 @@
+"""Which sessions of 2025 each caller has: counted from the answers that open them, until they are idle or deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_NAME: Final = MCP_SESSION_ID_HEADER.encode("ascii").lower()
+_OK: Final = 200
+
+
+@dataclass(slots=True)
+class _Session:
+    caller: str
+    seen: float
+    busy: int = 0
+
+
+def session_named(scope: Scope) -> str | None:
+    """Return the session that a request belongs to, as it says itself."""
+    return _named(scope["headers"])
+
+
+class Sessions:
+    """The sessions of this process; the SDK keeps them, and does not tell when one has ended."""
+
+    def __init__(self, idle_seconds: float) -> None:
+        self._idle = idle_seconds
+        self._open: dict[str, _Session] = {}
+
+    def count(self, caller: str, now: float) -> int:
+        """Count the sessions of a caller that have not ended."""
+        self._forget(now)
+        return sum(session.caller == caller for session in self._open.values())
+
+    def total(self, now: float) -> int:
+        """Count all sessions that have not ended."""
+        self._forget(now)
+        return len(self._open)
+
+    async def served(
+        self, caller: str, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, now: Callable[[], float]
+    ) -> None:
+        """Serve a request, and take note of what it does to a session."""
+        name = session_named(scope)
+        session = self._open.get(name) if name else None
+        if session is None or name is None:
+            await app(scope, receive, self._noting(caller, send, now))
+            return
+        session.busy += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            session.busy -= 1
+            session.seen = now()
+            if scope["method"] == "DELETE":
+                self._open.pop(name, None)
+
+    def _noting(self, caller: str, send: Send, now: Callable[[], float]) -> Send:
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == _OK:
+                name = _named(message.get("headers", []))
+                if name is not None:
+                    self._open[name] = _Session(caller, now())
+            await send(message)
+
+        return noting
+
+    def _forget(self, now: float) -> None:
+        gone = [name for name, one in self._open.items() if not one.busy and now - one.seen > self._idle]
+        for name in gone:
+            del self._open[name]
+
+
+def _named(headers: list[tuple[bytes, bytes]]) -> str | None:
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == _NAME), None)
