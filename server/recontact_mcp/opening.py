@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.abc
@@ -24,7 +24,7 @@ from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     from mcp.server.mcpserver import Context, Elicit
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
     from recontact_tools.sealing import Seal
+    from recontact_tools.watched import Publish
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
@@ -57,14 +58,26 @@ def new_ulid() -> str:
     return str(ULID())
 
 
+class Pages(Protocol):
+    """Where a person is shown what they are asked about a plan."""
+
+    async def show(self, approval: Approval) -> bool:
+        """Show it; tell whether anybody can see it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings)."""
+    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings).
+
+    *pages* opens what shows people the plans they are to decide about, when the first one awaits them; None: nothing.
+    """
 
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
     ledger: Callable[[Path], Ledger] | None = None
+    pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None
 
 
 class Opening:
@@ -84,6 +97,7 @@ class Opening:
         self._bus = bus
         self._local_files = local_files
         self._approve_url = approve_url
+        self._pages: Pages | None = None
         self._tasks: anyio.abc.TaskGroup
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
@@ -133,11 +147,8 @@ class Opening:
         Raises:
             Unreachable: As for `runtime`.
         """
-        from recontact_tools.deciding import Decisions
-
         runtime = await self._shared()
-        rules, clock, seal = runtime.rules.approval, runtime.clock, runtime.seal
-        return Decisions(runtime.ledger, seal, clock, rules, runtime.publish)
+        return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
 
     async def _shared(self) -> Runtime:
         if self._runtime is not None:
@@ -165,7 +176,23 @@ class Opening:
 
     async def where_to_approve(self, approval: Approval) -> Where:
         """Make ready the place where a person decides about a plan, and say where it is."""
-        return Where(self._approve_url)
+        pages = await self._pages_open()
+        return Where(self._approve_url, opened=pages is not None and await pages.show(approval))
+
+    async def _pages_open(self) -> Pages | None:
+        """Return what shows plans, opened once; None where there is none, or no port for it."""
+        async with self._lock:
+            if self._pages is None and self._effects.pages is not None:
+                with suppress(OSError):
+                    self._pages = await self._tasks.start(self._hold_pages, self._effects.pages(self.decisions))
+        return self._pages
+
+    async def _hold_pages(
+        self, way: AbstractAsyncContextManager[Pages], *, task_status: anyio.abc.TaskStatus[Pages]
+    ) -> None:
+        async with way as pages:
+            task_status.started(pages)
+            await self._closing.wait()
 
     async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
         """Put a question to a person in the way the client's protocol era has for it."""
@@ -311,6 +338,14 @@ def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
         approvers=settings.approval_approvers,
         passkey=settings.approval_passkey,
     )
+
+
+def decisions_of(settings: Settings, ledger: Ledger, clock: Clock, url: str | None, publish: Publish) -> Decisions:
+    """Return where people decide about plans, by the settings; *url* as for `approval_rules_of`."""
+    from recontact_tools.deciding import Decisions
+
+    rules, kept = approval_rules_of(settings, url), timedelta(days=settings.snapshot_days)
+    return Decisions(ledger, seal_of(settings), clock, rules, pace_of(settings), kept, publish)
 
 
 def pace_of(settings: Settings) -> float:

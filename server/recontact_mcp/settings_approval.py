@@ -42,7 +42,7 @@ class ApprovalSettings(BaseModel):
         " are accepted. Its redirect URI is the public URL with `/approve/signed-in`.",
     )
     approval_client_secret: SecretStr | None = Field(
-        default=None, description="Secret of that client; unset for a public one."
+        default=None, description="Secret of that client, `RECONTACT_APPROVAL_CLIENT_ID`."
     )
     approval_client_secret_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
         default=None,

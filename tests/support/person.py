@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from recontact_mcp.opening import LEDGER_FILE, Effects, approval_rules_of, seal_of
+from recontact_mcp.opening import LEDGER_FILE, Effects, decisions_of
 from recontact_mcp.settings import Settings
 from recontact_tools.deciding import Decisions, announcing
 from recontact_tools.guardrails import phrase_of
@@ -37,7 +37,6 @@ async def person_at(settings: Settings, effects: Effects, name: str = "local") -
     settings.home.mkdir(parents=True, exist_ok=True)
     ledger = SqlLedger.open(settings.home / LEDGER_FILE)
     try:
-        rules = approval_rules_of(settings, None)
-        yield Person(Decisions(ledger, seal_of(settings), effects.clock, rules, announcing(ledger)), name)
+        yield Person(decisions_of(settings, ledger, effects.clock, None, announcing(ledger)), name)
     finally:
         await ledger.aclose()

@@ -19,7 +19,10 @@ ASK_WITH = {PlanPurpose.REMOVAL: "get_removal_job", PlanPurpose.REPLACEMENT: "ge
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a person decides: at *url*, or on this machine, where a page may have been *opened* for them."""
+    """Where a person decides: at *url*, or on this machine.
+
+    *opened* is whether this machine shows its user the way in: the page itself, or with *url* a link to it.
+    """
 
     url: str | None = None
     opened: bool = False
@@ -77,6 +80,11 @@ def approval_required(approval: Approval, where: Where) -> NotAllowed:
 
 
 def _tell(code: str, where: Where) -> str:
+    if where.url is not None and where.opened:
+        return (
+            f"Tell the user the code {code} and the page {where.url}: the terminal in which the server runs shows a "
+            "link that lets them in."
+        )
     if where.url is not None:
         return f"Tell the user the code {code} and the page {where.url}, where they sign in and decide."
     command = f"`recontact-mcp approve {code}` in a terminal of this machine"

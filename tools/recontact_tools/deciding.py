@@ -19,12 +19,17 @@ ATTEMPTS_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Where plans are decided about; whoever calls has made sure who *who* is."""
+    """Where plans are decided about; whoever calls has made sure who *who* is.
+
+    *pace* is how fast jobs run here, and *kept* how long snapshots are: what people are told before they decide.
+    """
 
     ledger: Ledger
     seal: Seal
     clock: Clock
     rules: ApprovalRules
+    pace: float
+    kept: timedelta
     publish: Publish = publish_nothing
 
     async def find(self, text: str, *, who: str) -> Approval:

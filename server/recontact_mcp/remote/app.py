@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from recontact_mcp.remote import authorization, health
+from recontact_mcp.remote import approval, authorization, health
 from recontact_mcp.remote.bodies import Bodies
 from recontact_mcp.remote.crowd import Crowd, Share
 from recontact_mcp.remote.front import Front
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recontact_mcp.remote.parts import Parts
 
 # What is served beside MCP: each module adds the routes that it has for these parts, none where it is not configured.
-ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (health.routes, authorization.routes)
+ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (health.routes, authorization.routes, approval.routes)
 # What stands around MCP and lets through only who may pass; the first one is the outermost.
 GUARDS: tuple[Callable[[Parts, ASGIApp], ASGIApp], ...] = (authorization.guard,)
 # Paths, with all below them, whose routes read the bodies of their requests by themselves, as they arrive.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
+from recontact_mcp.remote.approval.announced import announced_pages
+from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
 from recontact_mcp.remote.sessions import Sessions
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 # ours: where `serve` listens when nobody says otherwise.
 DEFAULT_LIMITS = Limits()
 DEFAULT_ADDRESS = "127.0.0.1:8765"
-APPROVE_PATH = "/approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ def parts_for(settings: Settings, *, effects: Effects | None = None, address: st
 
     *address* is where the process listens, `host:port`; *effects* as for `build_server`.
     """
-    chosen = effects or Effects()
-    names = names_of(settings, address)
-    server = build_server(settings, effects=chosen, local_files=False, approve_url=f"{names.base_url}{APPROVE_PATH}")
+    chosen, names = effects or Effects(), names_of(settings, address)
+    if settings.auth_issuer is None and chosen.pages is None:
+        chosen = replace(chosen, pages=partial(announced_pages, names))
+    server = build_server(settings, effects=chosen, local_files=False, approve_url=f"{names.base_url}{PATH}")
     sessions = Sessions(settings.http_session_idle_seconds)
     return Parts(settings, server, server.opening, chosen.clock, names, sessions)
