@@ -139,8 +139,8 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             "Make sure that nobody else works on the target group, and repeat the call in a few minutes.",
         ),
         ErrorCode.SNAPSHOT_UNREADABLE: Explanation(
-            "The key of the snapshots is missing, open to others or another one than the list was sealed with, or the"
-            " list was deleted or has expired.",
+            "The key of the snapshots is missing, open to others or another one than the list was sealed with, or than"
+            " the other servers on the same database have; or the list was deleted or has expired.",
             "`recontact-mcp snapshots` shows what is kept. The key is `RECONTACT_SNAPSHOT_KEY`, or the file"
             " `snapshots.key` in the data directory, which must be yours alone (`chmod 600`).",
         ),
@@ -157,8 +157,8 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " is in the way: name, proxy, certificate or host.",
         ),
         ErrorCode.UNAVAILABLE: Explanation(
-            "A read had no usable answer in its time; or the server cannot use its own data directory; or the call took"
-            " longer than a client waits.",
+            "A read had no usable answer in its time; or the server cannot use its own data directory or database; or"
+            " the call took longer than a client waits.",
             "Repeat the call in a few minutes. If the message is about the data directory, run `recontact-mcp doctor`.",
         ),
         ErrorCode.REFUSED: Explanation(
