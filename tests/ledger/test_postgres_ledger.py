@@ -45,6 +45,10 @@ async def database(place: SchemaPlace) -> AsyncIterator[PostgresDatabase]:
     await opened.aclose()
 
 
+def busy(connection: Connection) -> None:
+    connection.execute("SELECT pg_sleep(0.05)")
+
+
 def count(connection: Connection) -> int:
     found: int = connection.execute("SELECT count(*) AS rows FROM updates").fetchone()["rows"]
     return found
@@ -66,7 +70,7 @@ async def test_calls_go_on_after_all_connections_were_lost(place: SchemaPlace, d
     await database.write(lambda connection: connection.execute(ADD))
     async with anyio.create_task_group() as tasks:  # more than one connection is open
         for _ in range(CONNECTIONS_MOST):
-            tasks.start_soon(database.read, lambda connection: connection.execute("SELECT pg_sleep(0.05)"))
+            tasks.start_soon(database.read, busy)
     with place.session() as session:
         session.execute(END_OTHERS)
     assert await database.read(count) == 1

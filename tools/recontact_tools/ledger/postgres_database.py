@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from recontact_tools.ledger.bell import Bell
 from recontact_tools.ledger.database import Connection
+from recontact_tools.ledger.faults import NoLedger
 from recontact_tools.ledger.postgres import (
     CONNECT_SECONDS,
     CONNECTING,
@@ -23,7 +24,7 @@ from recontact_tools.ledger.postgres import (
     connected,
     settle,
 )
-from recontact_tools.ledger.postgres_migrations import migrate, write_lock
+from recontact_tools.ledger.postgres_migrations import migrate, schema_version, write_lock
 
 _Result = TypeVar("_Result")
 _Work = Callable[[Connection], _Result]
@@ -52,16 +53,19 @@ class PostgresDatabase:
         self._write_lock = threading.Lock()
 
     @classmethod
-    def open(cls, url: str, schema: str) -> Self:
-        """Open the ledger in *schema*, which is made where it is missing; blocks.
+    def open(cls, url: str, schema: str, *, make: bool = True) -> Self:
+        """Open the ledger in *schema*, which we *make* where it is missing, or else refuse; blocks.
 
         Raises:
+            NoLedger: there is none, and none is to be made.
             LedgerUnavailable: the server does not answer, refuses us, or the ledger is one of a newer version.
         """
         # Its warnings hold the driver's texts, which name hosts and users.
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         with anticipating_postgres():
             with connected(url, schema) as session:
+                if not make and schema_version(session, schema) is None:
+                    raise NoLedger
                 migrate(session, schema)
             pool = ConnectionPool[Session](
                 url,
