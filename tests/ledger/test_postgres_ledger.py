@@ -178,31 +178,19 @@ async def test_a_name_that_is_none_of_a_schema_is_refused(place: SchemaPlace, sc
 
 
 def test_a_connection_has_limits_of_its_own_and_keeps_what_it_commits(place: SchemaPlace) -> None:
-    with psycopg.connect(place.url, autocommit=True) as session:
-        session.execute("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'")
-        session.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
-    try:
-        with place.session() as session:
-            shown = {
-                name: session.execute("SELECT current_setting(%s) AS value", (name,)).fetchone()
-                for name in (
-                    "idle_in_transaction_session_timeout",
-                    "lock_timeout",
-                    "default_transaction_isolation",
-                    "synchronous_commit",
-                    "search_path",
-                )
-            }
-    finally:
-        with psycopg.connect(place.url, autocommit=True) as session:
-            session.execute("ALTER ROLE CURRENT_USER RESET ALL")
-    assert {name: row and row["value"] for name, row in shown.items()} == {
+    expected = {
         "idle_in_transaction_session_timeout": "30s",
         "lock_timeout": "30s",
         "default_transaction_isolation": "read committed",
         "synchronous_commit": "on",
         "search_path": '"recontact", pg_temp',
     }
+    with psycopg.connect(place.url, autocommit=True) as server:
+        for setting in ("default_transaction_isolation = 'serializable'", "synchronous_commit = off"):
+            server.execute(f"ALTER DATABASE {server.info.dbname} SET {setting}".encode())
+    with place.session() as session:
+        shown = {name: session.execute("SELECT current_setting(%s) AS value", (name,)).fetchone() for name in expected}
+    assert {name: row and row["value"] for name, row in shown.items()} == expected
 
 
 def test_a_connection_that_cannot_be_settled_is_closed_again(place: SchemaPlace) -> None:

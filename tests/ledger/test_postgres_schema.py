@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Generator
 from datetime import datetime
+from secrets import token_hex
 
 import psycopg
 import pytest
 from audit_chains import in_memory
 from ledger_places import SCHEMA, SchemaPlace
+from psycopg.conninfo import make_conninfo
 
 from recontact_tools.ledger import Intent, LedgerUnavailable, audit, repeats
 from recontact_tools.ledger.entries import Event, about
@@ -116,17 +118,17 @@ def test_a_ledger_that_is_older_than_the_trail_has_an_empty_one(session: Session
 async def test_a_role_that_may_not_make_schemas_uses_one_that_was_made_for_it(
     session: Session, place: SchemaPlace
 ) -> None:
-    session.execute("CREATE ROLE lesser LOGIN")
+    lesser = f"lesser_{token_hex(8)}"
+    session.execute(f"CREATE ROLE {lesser} LOGIN PASSWORD '{lesser}'".encode())
     try:
-        session.execute("REVOKE CREATE ON DATABASE " + session.info.dbname + " FROM PUBLIC")
-        session.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION lesser")
-        ledger = await SchemaPlace(place.url.replace("postgres:", "lesser:"), SCHEMA).open()
+        session.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {lesser}".encode())
+        ledger = await SchemaPlace(make_conninfo(place.url, user=lesser, password=lesser), SCHEMA).open()
         await ledger.aclose()
         owner = session.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'intents'").fetchone()
     finally:
-        session.execute("DROP OWNED BY lesser")
-        session.execute("DROP ROLE lesser")
-    assert owner == {"tableowner": "lesser"}
+        session.execute(f"DROP OWNED BY {lesser}".encode())
+        session.execute(f"DROP ROLE {lesser}".encode())
+    assert owner == {"tableowner": lesser}
 
 
 def test_every_trigger_of_the_schema_is_written_out_for_postgresql() -> None:
@@ -148,8 +150,8 @@ def test_a_payload_is_deleted_by_the_database_however_its_intent_moves_on(sessio
     session.execute("UPDATE intents SET state = 'sending' WHERE intent_id = 'A'")
     session.execute("UPDATE intents SET state = 'started' WHERE intent_id = 'B'")
     session.execute("SET search_path = pg_catalog")
-    session.execute(f"UPDATE {SCHEMA}.intents SET state = 'refused' WHERE intent_id = 'C'")
-    left = session.execute(f"SELECT intent_id FROM {SCHEMA}.payloads").fetchall()
+    session.execute(f"UPDATE {SCHEMA}.intents SET state = 'refused' WHERE intent_id = 'C'")  # noqa: S608
+    left = session.execute(f"SELECT intent_id FROM {SCHEMA}.payloads").fetchall()  # noqa: S608
     assert left == [{"intent_id": "A"}]
 
 
