@@ -11,6 +11,7 @@ from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.postgres import connected, translated
 from recontact_tools.ledger.postgres_database import CONNECTIONS_MOST, PostgresDatabase
+from recontact_tools.ledger.postgres_migrations import write_lock
 from recontact_tools.ledger.sql import SqlLedger
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +44,10 @@ async def database(place: SchemaPlace) -> AsyncIterator[PostgresDatabase]:
     opened = PostgresDatabase.open(place.url, place.schema)
     yield opened
     await opened.aclose()
+
+
+def add(connection: Connection) -> None:
+    connection.execute(ADD)
 
 
 def busy(connection: Connection) -> None:
@@ -128,6 +133,23 @@ async def test_a_write_that_was_lost_in_its_commit_is_never_repeated(
     with pytest.raises(LedgerUnavailable):
         await database.write(write)
     assert len(tries) == 1
+
+
+async def test_reads_go_on_while_ever_so_many_writes_wait_for_another_replica(
+    place: SchemaPlace, database: PostgresDatabase
+) -> None:
+    waiting = 60  # more than there are threads
+    with place.session() as session:
+        session.execute(f"BEGIN; {write_lock(SCHEMA)}".encode())
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(waiting):
+                    tasks.start_soon(database.write, add)
+                while not session.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                    await anyio.lowlevel.checkpoint()
+                assert await database.read(count) == 0
+                session.execute("COMMIT")
+    assert await database.read(count) == waiting
 
 
 async def test_what_the_database_refuses_leaves_nothing_of_its_write(database: PostgresDatabase) -> None:

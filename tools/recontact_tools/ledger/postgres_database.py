@@ -8,7 +8,8 @@ from functools import partial
 from typing import Self, TypeVar
 
 import psycopg
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
@@ -32,6 +33,9 @@ _Work = Callable[[Connection], _Result]
 # ours: one writes at a time, and the others read for less than a millisecond each; ten replicas share a server of
 # PostgreSQL's usual hundred connections.
 CONNECTIONS_MOST = 8
+# ours: one that writes, and one that scrubs meanwhile.
+WRITERS_MOST = 2
+_WRITERS: RunVar[CapacityLimiter] = RunVar("writers of the ledger")
 
 
 class PostgresDatabase:
@@ -89,7 +93,7 @@ class PostgresDatabase:
                     self._scrub()
                 return result
 
-        return await to_thread.run_sync(run)
+        return await to_thread.run_sync(run, limiter=_writers())
 
     async def read(self, read: _Work[_Result]) -> _Result:
         """See `Database.read`."""
@@ -133,3 +137,12 @@ class PostgresDatabase:
         """Clear the pages that payloads and sealed lists were on; a sibling that does so already is not waited for."""
         with suppress(psycopg.Error), self._pool.connection() as session:
             session.execute("VACUUM (SKIP_LOCKED) payloads, snapshot_pieces")
+
+
+def _writers() -> CapacityLimiter:
+    """Return what keeps writes that wait for other replicas from taking the threads that reads need."""
+    limiter = _WRITERS.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(WRITERS_MOST)
+        _WRITERS.set(limiter)
+    return limiter
