@@ -134,9 +134,9 @@ class PostgresDatabase:
         return self._run(work, begin=begin, again=False)
 
     def _scrub(self) -> None:
-        """Clear the pages that payloads and sealed lists were on; a sibling that does so already is not waited for."""
+        """Clear the pages that payloads and sealed pieces were on; a sibling that does so already is not waited for."""
         with suppress(psycopg.Error), self._pool.connection() as session:
-            session.execute("VACUUM (SKIP_LOCKED) payloads, snapshot_pieces")
+            session.execute("VACUUM (SKIP_LOCKED) payloads, snapshot_pieces, ticket_pieces")
 
 
 def _writers() -> CapacityLimiter:
