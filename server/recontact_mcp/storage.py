@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anyio.abc import TaskGroup
-    from recontact_tools.ledger.locks import SessionLocks
 
     from recontact_mcp.settings import Settings
     from recontact_tools.desk import Desk
     from recontact_tools.engine import Crew
     from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger.locks import SessionLocks
     from recontact_tools.seats import Seat
 
 LEDGER_FILE = "ledger.sqlite"
@@ -23,7 +23,7 @@ LEDGER_FILE = "ledger.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """An open ledger, and how the processes on it share the work: that of the engine, and following jobs of elsewhere."""
+    """An open ledger, and how the processes on it share the work: the engine's, and following jobs of elsewhere."""
 
     ledger: Ledger
     crew: Callable[[Desk, TaskGroup], Crew]
@@ -63,9 +63,8 @@ def _files(home: Path, open_ledger: Callable[[Path], Ledger] | None) -> Storage:
 
 
 async def _database(url: str, namespace: str) -> Storage:
-    from recontact_tools.ledger.locks import SessionLocks
-
     from recontact_tools.fleet import Fleet
+    from recontact_tools.ledger.locks import SessionLocks
     from recontact_tools.ledger.sql import SqlLedger
     from recontact_tools.seats import FleetSeat
 
