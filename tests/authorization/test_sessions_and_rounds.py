@@ -84,12 +84,12 @@ async def test_the_answer_to_a_question_counts_only_from_whom_it_was_put_to(serv
 
 async def modern(place: Town, subject: str, more: dict[str, Any]) -> dict[str, Any]:
     arguments = {"target_group_id": OURS.target_group_id}
-    meta = {
+    meta: dict[str, Any] = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
     }
-    params = {"name": "remove_all_recontacts", "arguments": arguments, "_meta": meta, **more}
+    params: dict[str, Any] = {"name": "remove_all_recontacts", "arguments": arguments, "_meta": meta, **more}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {
         **ACCEPT,

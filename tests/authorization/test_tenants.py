@@ -1,7 +1,6 @@
 """Two people with different accounts: neither sees nor touches anything of the other, whatever they guess."""
 
 import json
-import warnings
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from ears import Ears
 from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, PromptReference, ResourceTemplateReference
@@ -191,10 +191,11 @@ async def test_no_resource_of_the_other_can_be_read_or_watched(tenants: Tenants,
                     await bob.read_resource(uri)
                 assert refused.value.error.data["error"]["code"] == "POLICY_DENIED"
             own = json.loads((await bob.read_resource(uris.WHOLE_AUDIT)).contents[0].model_dump()["text"])
-            if era == "legacy":
-                for uri in found:
-                    with pytest.raises(MCPError), warnings.catch_warnings(action="ignore"):
-                        await bob.subscribe_resource(uri)
+            for uri in found:
+                with pytest.raises(MCPError) as refused:
+                    async with Ears().watching(bob, uri):
+                        pass
+                assert refused.value.error.data["error"]["code"] == "POLICY_DENIED"
     assert len(found) > 8
     assert [entry for entry in own["entries"] if entry["account_id"] == OURS.account_id] == []
     assert [entry for entry in own["entries"] if entry["principal"].endswith("#ann")] == []
