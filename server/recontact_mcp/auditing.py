@@ -34,9 +34,11 @@ async def record_failure(
     """
     from recontact_mcp.data_directory import anticipating_faults
 
+    opening = context.request_context.lifespan_context
+    faults = anticipating_faults(database=opening.on_database)
     # Whoever has no entry in the access file has no place in the ledger either.
-    with anyio.CancelScope(shield=True), suppress(Unreachable, NotAllowed), anticipating_faults():
-        runtime = await context.request_context.lifespan_context.runtime()
+    with anyio.CancelScope(shield=True), suppress(Unreachable, NotAllowed), faults:
+        runtime = await opening.runtime()
         await runtime.ledger.audit.record(await _entry(runtime, error, name, arguments))
 
 

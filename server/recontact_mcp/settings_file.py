@@ -10,6 +10,9 @@ Raw: TypeAlias = "str | int | float | bool | list[Raw] | dict[str, Raw]"
 
 # ours: client secrets have some 64 characters.
 SECRET_CHARACTERS_MAX = 1_024
+_SECRETS = frozenset({"cint_client_secret", "snapshot_key", "state_key"})
+# These hold a secret where they name a user.
+_URLS = ("cint_proxy", "database_url")
 
 
 class SettingsError(Exception):
@@ -53,7 +56,7 @@ def _parsed(text: str) -> dict[str, Raw]:
 
 
 def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
-    return "cint_client_secret" in values or "@" in str(values.get("cint_proxy", ""))
+    return bool(_SECRETS & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
 
 
 def secret_in(path: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recontact_mcp.scopes import check_scopes, of_tool
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import EVERYTHING
 from recontact_tools.errors import NotAllowed
 from recontact_tools.policy import check_changes, check_parts
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recontact_mcp.scopes import Scope
     from recontact_tools.models import Caps
 
-CHANGING = frozenset(operation.name for operation in CATALOG if not operation.read_only)
+CHANGING = frozenset(operation.name for operation in EVERYTHING if not operation.read_only)
 
 
 @dataclass(frozen=True, slots=True)

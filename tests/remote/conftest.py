@@ -56,7 +56,7 @@ def front(parts: Callable[..., Parts]) -> Front:
         app = build_app(made or parts(**overrides))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
-            app.router.lifespan_context(app),
+            app.running(),
             httpx.AsyncClient(transport=transport, base_url=f"http://{ADDRESS}") as client,
         ):
             with anyio.fail_after(30):

@@ -138,7 +138,9 @@ def test_one_process_serves_both_eras_from_one_data_directory(server: Served) ->
 
 
 async def test_a_task_is_started_and_asked_for(server: Served) -> None:
-    extension = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
+    extension: dict[str, Any] = {
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    }
     name = "upload_recontacts"
     arguments = {"target_group_id": GROUP, "ids": [str(uuid4())]}
     call = {"mcp-name": name}

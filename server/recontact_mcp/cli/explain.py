@@ -47,10 +47,10 @@ def explain(
     """
     from recontact_mcp.scopes import granted
     from recontact_mcp.verdicts import verdict
-    from recontact_tools.catalog import CATALOG
+    from recontact_tools.catalog import EVERYTHING
 
-    if tool not in {operation.name for operation in CATALOG}:
-        stop("There is no such tool.", cure=f"Tools: {', '.join(operation.name for operation in CATALOG)}.", code=2)
+    if tool not in {operation.name for operation in EVERYTHING}:
+        stop("There is no such tool.", cure=f"Tools: {', '.join(operation.name for operation in EVERYTHING)}.", code=2)
     callers, place = _callers(), _place(target_group, project, account)
     scopes = None if scope is None else granted(scope.split())
     found = verdict(lambda: _who(callers, subject, _claims(claim or [])), tool, place, scopes=scopes)

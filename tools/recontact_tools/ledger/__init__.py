@@ -14,6 +14,8 @@ from recontact_tools.ledger.faults import (
     LedgerUnavailable,
     ReplacementEnded,
     ReplacementKeyTaken,
+    TicketUsed,
+    TooManyTickets,
     UnknownIntent,
 )
 from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
@@ -32,6 +34,7 @@ from recontact_tools.ledger.states import (
     can_follow,
 )
 from recontact_tools.ledger.task_interface import Task, Tasks
+from recontact_tools.ledger.ticket_interface import Spending, Ticket, Tickets
 
 __all__ = [
     "ACTIVE_STATES",
@@ -65,9 +68,14 @@ __all__ = [
     "SettledBy",
     "Snapshot",
     "Snapshots",
+    "Spending",
     "Stage",
     "Task",
     "Tasks",
+    "Ticket",
+    "TicketUsed",
+    "Tickets",
+    "TooManyTickets",
     "UnknownIntent",
     "Updates",
     "can_follow",

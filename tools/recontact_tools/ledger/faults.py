@@ -50,6 +50,20 @@ class ReplacementKeyTaken(Exception):
         self.replacement_id = replacement_id
 
 
+class TicketUsed(Exception):
+    """A staged file was used by another call meanwhile, or is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__("this ticket cannot be used any more")
+
+
+class TooManyTickets(Exception):
+    """A principal has as many tickets as anybody may have."""
+
+    def __init__(self) -> None:
+        super().__init__("this principal has too many tickets")
+
+
 class CapReached(Exception):
     """A principal would have more opened today than it may: *name* of what, *used* of *cap* before this."""
 
