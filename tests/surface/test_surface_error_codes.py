@@ -23,7 +23,7 @@ TESTS = {
     ErrorCode.FROZEN: "authorization: test_while_frozen_every_change_is_refused_and_reading_goes_on",
     ErrorCode.INSUFFICIENT_SCOPE: "authorization: test_a_token_with_too_little_is_told_what_is_needed",
     ErrorCode.CAP_REACHED: "authorization: test_more_than_a_day_allows_is_refused_until_the_day_is_over",
-    ErrorCode.CONFIRMATION_UNAVAILABLE: "consent: test_a_client_that_cannot_ask_removes_nothing",
+    ErrorCode.APPROVAL_REQUIRED: "approval: test_a_client_that_cannot_ask_is_told_that_a_person_has_to_agree_elsewhere",
     ErrorCode.CONFIRMATION_DECLINED: "consent: test_a_question_that_is_declined_or_closed_removes_nothing",
     ErrorCode.CONFIRMATION_MISMATCH: "consent: test_an_answer_that_is_not_the_phrase_removes_nothing",
     ErrorCode.CONFIRMATION_TIMED_OUT: "consent_rounds: "
