@@ -13,7 +13,7 @@ from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, PromptReference, ResourceTemplateReference
 from pydantic import SecretStr
-from tool_arguments import EVERY_TOOL, arguments_of
+from tool_arguments import REMOTE_TOOLS, arguments_of
 from two_tenants import GENERAL, OURS, THEIRS, Town
 
 from recontact_tools import uris
@@ -129,9 +129,11 @@ async def test_what_is_of_the_other_is_refused_like_what_does_not_exist(tenants:
             job_id = await uploaded(ann, OURS, IDS)
         place.requests.clear()
         async with place.client(place.token("bob"), era, answer=agree) as bob:
-            for name in EVERY_TOOL:
+            for name in REMOTE_TOOLS:
                 arguments = {key: job_id if "job_id" in key else value for key, value in arguments_of(name).items()}
                 for words, guess in guesses.items():
+                    if name == "stage_upload" and guess.get("account_id") == THEIRS.account_id:
+                        continue  # it looks at nothing, and lets the file be sent only to where one may work
                     texts = [
                         json.dumps(
                             (
@@ -154,7 +156,7 @@ async def test_jobs_of_the_other_are_not_found_under_ones_own_target_group(tenan
         async with place.client(place.token("bob"), era) as bob:
             found = [
                 await tool(bob, name, THEIRS, **{key: value})
-                for name in ("get_upload_job", "get_removal_job", "cancel_recontact_job")
+                for name in ("get_upload_job", "get_removal_job")
                 for key, value in (("job_id", job_id), ("job_id", UNUSED))
             ]
             restored = [
@@ -182,6 +184,7 @@ async def test_no_resource_of_the_other_can_be_read_or_watched(tenants: Tenants,
             "job_id": job_id,
             "replacement_id": job_id,
             "snapshot_id": snapshots[0],
+            "plan_id": next(entry["plan_id"] for entry in whole["entries"] if entry["plan_id"]),
         }
         async with place.client(place.token("bob"), era) as bob:
             templates = (await bob.list_resource_templates()).resource_templates

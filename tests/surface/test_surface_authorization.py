@@ -11,7 +11,7 @@ from mcp.server.auth.provider import AccessToken
 
 from recontact_mcp.opening import Effects
 from recontact_service.operations import Operation
-from recontact_tools.catalog import EVERYTHING
+from recontact_tools.catalog import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -123,7 +123,7 @@ async def test_a_replacement_counts_as_an_upload_and_a_removal(
     assert await api.count() == 5
 
 
-WRITERS = [operation.name for operation in EVERYTHING if not operation.read_only]
+WRITERS = [operation.name for operation in catalog(local_files=True) if not operation.read_only]
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "upload_recontacts": {"ids": ["5a3b2ada-0000-4000-8000-000000000001"]},
     "replace_recontacts": {"ids": ["5a3b2ada-0000-4000-8000-000000000001"]},
