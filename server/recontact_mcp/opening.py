@@ -270,7 +270,10 @@ class Opening:
                 publish=publish,
                 ending=self.ending,
             )
-            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
+            self._relay, self._followers = (
+                relay,
+                Followers(storage.following, runtime, self.watched, runtime_for=self._runtime_for),
+            )
             try:
                 async with background:
                     self._tenants = Tenants(runtime, self._callers, way=self._way_of, tasks=ways, closing=ended)
@@ -291,6 +294,9 @@ class Opening:
 
     async def _mandate(self, principal: str, account_id: int) -> Mandate:
         return await self._tenants.mandate(principal, account_id)
+
+    async def _runtime_for(self, account_id: int) -> Runtime:
+        return await self._tenants.runtime_for(account_id)
 
     def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
         """Return the way to the API with other credentials than those of the settings."""

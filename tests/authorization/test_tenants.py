@@ -17,8 +17,8 @@ from tool_arguments import REMOTE_TOOLS, arguments_of
 from two_tenants import GENERAL, OURS, THEIRS, Town
 
 from recontact_tools import uris
-from recontact_tools.models import TargetGroup
-from recontact_tools.uris import overview_uri
+from recontact_tools.models import JobKind, TargetGroup
+from recontact_tools.uris import job_uri, overview_uri
 
 if TYPE_CHECKING:
     from tests.authorization.conftest import Serving
@@ -268,3 +268,42 @@ async def test_an_entry_that_goes_away_while_a_removal_waits_has_nothing_sent(te
         assert not place.posted()
     assert refused["error"]["changed"] == "no"
     assert refused["error"]["rule"] == "no entry of the access file"
+
+
+BY_CLAIM = ACCESS.replace('subject = "ann"', 'claim = "groups"\nvalue = "A"').replace(
+    'subject = "bob"', 'claim = "groups"\nvalue = "B"'
+)
+
+
+async def test_workflows_act_for_those_whom_a_claim_admits_as_they_were_last_seen(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(BY_CLAIM, encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        async with place.client(place.token("ann", groups=["A", "C"]), era) as ann:
+            await uploaded(ann, OURS, IDS)
+            denied = await tool(ann, "get_recontact_overview", THEIRS)
+        async with place.client(place.token("ann", groups=["B"]), era) as moved:
+            await uploaded(moved, THEIRS, IDS)
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+    assert used == [("ours", False), ("theirs", True)]
+    assert denied["error"]["rule"] == "principals[0].accounts"
+
+
+async def test_a_job_of_elsewhere_is_watched_with_the_credentials_of_its_account(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        await place.stored(THEIRS, 3)
+        async with place.gateway(place.settings) as gateway:
+            [job, *_] = (await gateway.list_upload_jobs(THEIRS, page_size=1, cursor=None)).jobs
+        place.requests.clear()
+        ears = Ears()
+        async with (
+            place.client(place.token("bob"), era, hear=ears) as bob,
+            ears.watching(bob, job_uri(THEIRS, JobKind.UPLOAD, job.job_id)),
+        ):
+            pass
+        looked = {one.client_id for one in place.requests}
+    assert looked == {"theirs"}
