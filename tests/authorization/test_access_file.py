@@ -175,3 +175,10 @@ def test_a_freeze_file_that_makes_no_sense_freezes_everybody(tmp_path: Path, con
     path.write_bytes(content)
     assert FreezeSource(path).is_frozen("i#ann")
     assert FreezeSource(tmp_path / "freeze" / "below").is_frozen("i#ann") is False
+
+
+def test_the_file_that_the_guide_shows_can_be_used(write: "Callable[[str], Path]") -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "authorization.md"
+    shown = guide.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    access = read_access(write(shown))
+    assert [entry.where for entry in access.everybody] == ["principals[0]", "principals[1]", "default"]

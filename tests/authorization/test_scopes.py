@@ -9,6 +9,7 @@ from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from task_speaker import speaking_with
 from tool_arguments import REMOTE_TOOLS, arguments_of
 from two_tenants import OURS, Town
 
@@ -155,3 +156,16 @@ async def test_every_scope_lets_everything_through(serving: "Serving") -> None:
         found = [(await status_of(place, EVERY_SCOPE, call(name, **arguments_of(name))))[0] for name in REMOTE_TOOLS]
     assert 403 not in found
     assert 401 not in found
+
+
+@pytest.mark.parametrize(("method", "scope"), [("tasks/get", REMOVE), ("tasks/cancel", READ)])
+async def test_tasks_are_looked_at_and_cancelled_only_with_their_scopes(
+    settings: "Settings", method: str, scope: str
+) -> None:
+    issuer = "https://issuer.example"
+    token = AccessToken(token="t", client_id="c", scopes=[scope], subject="ann", claims={"iss": issuer})
+    auth_context_var.set(AuthenticatedUser(token))
+    server = build_server(settings.model_copy(update={"auth_issuer": issuer}), local_files=False)
+    async with speaking_with(server) as speaker:
+        refused = await speaker.refused(method, taskId="0" * 32)
+    assert refused.error.data["error"]["code"] == "INSUFFICIENT_SCOPE"
