@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-from bench import following, gateway, http, preflight, server, service, startup, undo, uploads
+from bench import following, gateway, http, preflight, remote, server, service, startup, undo, uploads
 from bench.figures import Figure
 from bench.preflight import WIDE
 from docs.generate import PERFORMANCE, RECORDED, fresh
@@ -58,6 +58,7 @@ PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "service": partial(in_loop, service.measure),
     "gateway": partial(in_loop, gateway.measure),
     "server": partial(in_loop, server.measure),
+    "remote": partial(in_loop, remote.measure),
     "startup": startup.measure,
     "following": following.measure,
     "http": partial(in_loop, http.measure),
