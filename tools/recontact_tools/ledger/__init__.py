@@ -6,6 +6,7 @@
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     IllegalTransition,
     IntentIdTaken,
     KeyTaken,
@@ -40,6 +41,7 @@ __all__ = [
     "ENDS",
     "ActiveIntent",
     "ActiveReplacement",
+    "CapReached",
     "Duration",
     "Elsewhere",
     "ForeignJob",

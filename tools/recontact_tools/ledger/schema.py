@@ -186,3 +186,18 @@ STAGING = (
     )
     """,
 )
+
+# What each principal opened on a day (UTC), and what the token of each claimed when it was last seen.
+USAGE = (
+    """
+    CREATE TABLE usage (
+        principal TEXT NOT NULL,
+        day TEXT NOT NULL,
+        uploads INTEGER NOT NULL,
+        ids INTEGER NOT NULL,
+        removals INTEGER NOT NULL,
+        PRIMARY KEY (principal, day)
+    )
+    """,
+    "CREATE TABLE principals (principal TEXT PRIMARY KEY, claims TEXT NOT NULL, seen_at TEXT NOT NULL)",
+)
