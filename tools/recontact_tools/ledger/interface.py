@@ -15,6 +15,7 @@ from recontact_tools.ledger.usage import Usage
 from recontact_tools.models import Caps, Job, JobKind, TargetGroup
 
 if TYPE_CHECKING:  # their dataclasses are no part of a cold start
+    from recontact_tools.ledger.approval_interface import Approvals
     from recontact_tools.ledger.entries import Evidence
     from recontact_tools.ledger.trail import AuditTrail
 
@@ -54,6 +55,11 @@ class Ledger(Protocol):
     @property
     def updates(self) -> Updates:
         """What changed, told between processes."""
+        ...
+
+    @property
+    def approvals(self) -> "Approvals":
+        """What people are asked, and decide, outside the client."""
         ...
 
     @property

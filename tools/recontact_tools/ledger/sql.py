@@ -13,6 +13,7 @@ from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.elsewhere import SqlElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.sql_approvals import SqlApprovals
 from recontact_tools.ledger.sql_replacements import SqlReplacements
 from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile
@@ -38,6 +39,7 @@ class SqlLedger:
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
         self.usage = SqlUsage(database)
+        self.approvals = SqlApprovals(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
