@@ -21,17 +21,20 @@ from statistics import median
 
 import anyio
 import postgres_server
-from replicas import Fleet, Json, Refused, Replica, call, fleet_on
+from replicas import Fleet, Json, Refused, Replica, fleet_on, outcome
 
 # 20 IDs in half a second, a removal likewise: most replicas are killed while they are at something.
 PACE = "0.3"
 KILL_EVERY_SECONDS = (2.0, 5.0)
 CALL_SECONDS = 60.0
+LOOKS = 150
+PATIENCE = 90.0  # for the last jobs to end
 UPLOADS_EACH = 2
 IDS_EACH = 20
 # Refusals after which the same call is repeated: nothing was changed, or the earlier call's job is answered.
 REPEATED = {"JOB_RUNNING", "UNAVAILABLE", "UNREACHABLE", "RATE_LIMITED"}
-UNLIMITED = {"RECONTACT_CALLS_PER_SECOND": "0"}  # one address is the whole load
+# One address is the whole load; and its people agree in their clients.
+UNLIMITED = {"RECONTACT_CALLS_PER_SECOND": "0", "RECONTACT_APPROVAL_MINIMUM": "client-elicited"}
 
 
 @dataclass
@@ -42,9 +45,9 @@ class Chaos:
     there: list[Replica] = field(default_factory=list[Replica])
     done: Counter[str] = field(default_factory=Counter[str])
     unknown: Counter[str] = field(default_factory=Counter[str])
+    repeated: Counter[str] = field(default_factory=Counter[str])
     takeovers: list[float] = field(default_factory=list[float])
     kills: int = 0
-    lost: int = 0
     over: bool = False
     turns: "count[int]" = field(default_factory=count)
 
@@ -55,16 +58,18 @@ class Chaos:
             Refused: It answered with an error that stays.
         """
         while True:
-            replica = self.there[next(self.turns) % len(self.there)]
+            replica, answer = self.there[next(self.turns) % len(self.there)], None
             try:
                 with anyio.fail_after(CALL_SECONDS):
                     async with replica.client(era) as client:
-                        return await call(client, tool, **arguments)
-            except Refused as refused:
-                if refused.error["code"] not in REPEATED:
-                    raise
-            except Exception:  # noqa: BLE001 - a replica that dies breaks calls in many ways
-                self.lost += 1
+                        answer = await outcome(client, tool, **arguments)
+            except Exception as broken:  # noqa: BLE001 - a replica that dies breaks calls in many ways
+                if answer is None:
+                    self.repeated[type(broken).__name__] += 1
+            if answer is not None:
+                if answer.get("code") not in REPEATED:
+                    return _granted(answer)
+                self.repeated[answer["code"]] += 1
             await anyio.sleep(0.1)
 
     async def work(self, group: str, era: str) -> None:
@@ -113,18 +118,28 @@ class Chaos:
 
     async def kill_one(self, stack: AsyncExitStack) -> None:
         """Kill a replica that has something in hand, time how soon it is in other hands, and start a new one."""
-        before = await anyio.to_thread.run_sync(self.fleet.executors)
+        before = await self._all_busy()
         dying = self.there.pop(random.randrange(len(self.there)))  # noqa: S311 - any will do
         await dying.kill()
         self.kills += 1
         killed = anyio.current_time()
-        if len(before) > len(self.there):  # every replica had something, this one too
+        if len(before) > len(self.there):  # the one that died had something, too
             now = before
             while len(now & before) > len(self.there):
                 await anyio.sleep(0.01)
                 now = await anyio.to_thread.run_sync(self.fleet.executors)
             self.takeovers.append(anyio.current_time() - killed)
         self.there.append(await stack.enter_async_context(self.fleet.replica(**UNLIMITED)))
+
+    async def _all_busy(self) -> set[str]:
+        """Wait a little for a moment when every replica has something in hand; return which ones have."""
+        found: set[str] = set()
+        for _ in range(LOOKS):
+            found = await anyio.to_thread.run_sync(self.fleet.executors)
+            if len(found) >= len(self.there):
+                break
+            await anyio.sleep(0.02)
+        return found
 
     async def judge(self) -> None:
         """Compare what the clients were told, what the ledger holds and what the API did."""
@@ -138,14 +153,25 @@ class Chaos:
         assert (uploads, removals) == (self.done["upload"], self.done["removal"])
         assert states["unknown"] == sum(self.unknown.values())
 
+    def unended(self) -> str:
+        """Say what is still under way, and which replicas are there."""
+        left = self.fleet.rows("SELECT intent_id, kind, target_group_id, state, job_id FROM intents")
+        return f"{[row for row in left if row[3] not in {'finished', 'refused'}]}; repeated: {self.repeated}"
+
     def told(self) -> str:
         """Say in a few lines what came of it."""
         times = sorted(self.takeovers)
         took = f"{median(times):.2f} s in the median, {times[-1]:.2f} s at most" if times else "none was measured"
         return (
             f"{self.kills} kills, {sum(self.done.values())} jobs ended once each, {sum(self.unknown.values())} told as"
-            f" unknown, {self.lost} calls broke and were repeated\ntakeovers: {len(times)}, {took}\n"
+            f" unknown, calls repeated: {dict(self.repeated)}\ntakeovers: {len(times)}, {took}\n"
         )
+
+
+def _granted(answer: Json) -> Json:
+    if "changed" in answer and "code" in answer:
+        raise Refused(answer)
+    return answer
 
 
 async def chaos(url: str, folder: Path, *, seconds: float, replicas: int, groups: int) -> Chaos:
@@ -165,6 +191,9 @@ async def chaos(url: str, folder: Path, *, seconds: float, replicas: int, groups
                 sys.stdout.write(f"{run.told()}")
                 sys.stdout.flush()
             run.over = True
+            tasks.cancel_scope.deadline = anyio.current_time() + PATIENCE
+        if tasks.cancel_scope.cancelled_caught:
+            sys.exit(f"some never ended: {await anyio.to_thread.run_sync(run.unended)}")
         await run.judge()
     return run
 
