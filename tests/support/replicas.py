@@ -31,6 +31,13 @@ ACCOUNT, PROJECT, GROUP = 101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VK
 # 32 bytes in base64, the same in every replica.
 SNAPSHOT_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 LINE_BYTES_MAX = 100_000
+# source: MCP 2026-07-28: no handshake, every request carries what it needs
+MODERN = "2026-07-28"
+MODERN_META: Json = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "replicas", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 
 
 class Refused(Exception):
@@ -131,6 +138,39 @@ class Replica:
         """End the process as an operator does, and wait until it has closed."""
         self.process.terminate()
         await self.process.wait()
+
+    async def post(self, http: httpx.AsyncClient, method: str, name: str, /, **params: Any) -> Json:
+        """Send one request of 2026-07-28 and return its result.
+
+        Raises:
+            httpx.HTTPError: The replica went away under it, or is going away.
+        """
+        meta = {**MODERN_META, **params.pop("_meta", {})}
+        body: Json = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        headers = {
+            "accept": "application/json",
+            "mcp-protocol-version": MODERN,
+            "mcp-method": method,
+            "mcp-name": name,
+        }
+        answer: Json = (await http.post(self.url, json=body, headers=headers)).raise_for_status().json()
+        assert "result" in answer, answer
+        result: Json = answer["result"]
+        return result
+
+    async def call(self, http: httpx.AsyncClient, tool: str, /, **arguments: object) -> Json:
+        """Call a tool once and return its structured answer.
+
+        Raises:
+            httpx.HTTPError: As for `post`.
+            Refused: The tool answered with an error.
+        """
+        named = {"target_group_id": GROUP, **arguments}
+        result = await self.post(http, "tools/call", tool, name=tool, arguments=named)
+        answer: Json = result["structuredContent"]
+        if result.get("isError"):
+            raise Refused(answer["error"])
+        return answer
 
     def freeze(self) -> None:
         """Let the process do nothing for a while."""
