@@ -22,7 +22,9 @@ from mcp.client.session import ClientRequestContext, MessageHandlerFnT
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from recontact_service.seed import seed
+from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger.postgres import lock_key
+from recontact_tools.models import IdType, TargetGroup
 
 Json: TypeAlias = dict[str, Any]
 
@@ -100,6 +102,14 @@ class Api:
         """Count the upload jobs that the API made."""
         number: int = (await self.counts())[1].get("upload-rsids-by-file", 0)
         return number
+
+    async def upload(self, ids: list[str]) -> str:
+        """Upload past our servers, and return the job's id."""
+        connection = Connection(f"{self.url}/v1", f"{self.url}/oauth/token", "sandbox", SECRET)
+        async with Gateway(connection) as gateway:
+            content = "".join(f"{one}\n" for one in ids).encode()
+            group = TargetGroup(ACCOUNT, PROJECT, GROUP)
+            return await gateway.upload_file(group, file_name="elsewhere.csv", content=content, id_type=IdType.RSID)
 
     def groups(self, number: int) -> list[str]:
         """Let the API know so many target groups more, and return their ids."""
@@ -268,18 +278,22 @@ class Fleet:
         while await anyio.to_thread.run_sync(self.unsettled):  # noqa: ASYNC110 - other processes settle them
             await anyio.sleep(0.05)
 
+    def holders(self, name: str) -> set[int]:
+        """Return which of the database's processes hold a lock for a replica."""
+        [[schema]] = self.rows("SELECT current_schema()")
+        key = lock_key("recontact seat", schema, name)
+        return {
+            pid
+            for pid, found in self.rows(
+                "SELECT pid, (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory'"
+            )
+            if found == key
+        }
+
     def cut_off(self, name: str) -> None:
         """End the connection that shows a replica, by its name in the engine, to be alive."""
-        with psycopg.connect(self.database_url) as connection:
-            [[schema]] = connection.execute(
-                "SELECT table_schema FROM information_schema.tables WHERE table_name = 'intents'"
-            ).fetchall()
-            [[ended]] = connection.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = %s",
-                [lock_key("recontact seat", schema, name)],
-            ).fetchall()
-        assert ended == 1
+        [pid] = self.holders(name)
+        self.rows(f"SELECT pg_terminate_backend({pid})")
 
     def executors(self) -> set[str]:
         """Return the names of the replicas that have begun something in the engine."""

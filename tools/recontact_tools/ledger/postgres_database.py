@@ -17,7 +17,6 @@ from recontact_tools.ledger.bell import Bell
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import NoLedger
 from recontact_tools.ledger.postgres import (
-    CONNECT_SECONDS,
     CONNECTING,
     PostgresConnection,
     Session,
@@ -30,11 +29,16 @@ from recontact_tools.ledger.postgres_migrations import migrate, schema_version, 
 _Result = TypeVar("_Result")
 _Work = Callable[[Connection], _Result]
 
-# ours: one writes at a time, and the others read for less than a millisecond each; ten replicas share a server of
-# PostgreSQL's usual hundred connections.
-CONNECTIONS_MOST = 8
+# ours: one writes at a time, and the others read for less than a millisecond each; with the bell, the locks and the
+# engine's four a replica takes ten, and eight of them share a server of PostgreSQL's usual hundred.
+CONNECTIONS_MOST = 4
 # ours: one that writes, and one that scrubs meanwhile.
 WRITERS_MOST = 2
+# ours: a read takes less than a millisecond, so who waits this long waits for a server that is away, and is told so.
+WAIT_SECONDS = 5.0
+# ours: the pool waits twice as long after each vain attempt, for five minutes if it is let. Once it has given up it
+# begins anew with the next call, which is served if the server is back.
+RECONNECT_SECONDS = 3.0
 _WRITERS: RunVar[CapacityLimiter] = RunVar("writers of the ledger")
 
 
@@ -77,7 +81,8 @@ class PostgresDatabase:
                 configure=partial(settle, schema=schema),
                 min_size=1,
                 max_size=CONNECTIONS_MOST,
-                timeout=CONNECT_SECONDS,
+                timeout=WAIT_SECONDS,
+                reconnect_timeout=RECONNECT_SECONDS,
                 open=True,
             )
         return cls(pool, schema, Bell(url, schema))

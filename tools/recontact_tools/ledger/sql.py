@@ -70,6 +70,9 @@ class SqlLedger:
 
     async def pinned(self, name: str, value: bytes) -> bytes:
         """See `Ledger.pinned`."""
+        found = await self._database.read(lambda connection: repeats.pinned(connection, name))
+        if found is not None:
+            return found
         return await self._database.write(lambda connection: repeats.pin(connection, name, value))
 
     async def open_intent(
