@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio
 import postgres_server
 import pytest
+from authorization_server import AuthorizationServer, authorization_server
 from mcp import Client
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 
@@ -60,10 +61,11 @@ def connect(settings: Settings) -> Connect:
         hear: MessageHandlerFnT | None = None,
         effects: Effects | None = None,
         local_files: bool = True,
+        approve_url: str | None = None,
         **overrides: Any,
     ) -> AsyncGenerator[Client]:
         chosen = settings.model_copy(update=overrides)
-        server = build_server(chosen, effects=effects, local_files=local_files)
+        server = build_server(chosen, effects=effects, local_files=local_files, approve_url=approve_url)
         with anyio.fail_after(PATIENCE):
             async with Client(server, mode=mode, elicitation_callback=answer, message_handler=hear) as client:
                 yield client
@@ -89,3 +91,10 @@ def database_url(postgres: str) -> Generator[str]:
     """An empty PostgreSQL database of this test's own; its URL."""
     with postgres_server.database(postgres) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def authorization() -> Generator[AuthorizationServer]:
+    """An authorization server, started once for all tests of this process."""
+    with authorization_server() as server:
+        yield server

@@ -5,6 +5,14 @@
 
 import gc
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from recontact_mcp.opening import Pages
+    from recontact_tools.deciding import Decisions
 
 # Every way to say "serve over stdio" that needs no parser.
 STDIO: tuple[list[str], ...] = ([], ["serve"], ["serve", "--transport", "stdio"], ["serve", "--transport=stdio"])
@@ -34,8 +42,9 @@ def serve_stdio() -> None:
         sys.exit(2)
     configure(settings.log_level, settings.log_format)
     from recontact_mcp.app import build_server
+    from recontact_mcp.opening import Effects
 
-    server = build_server(settings)
+    server = build_server(settings, effects=Effects(pages=approval_pages if settings.open_browser else None))
     gc.freeze()
     gc.enable()
     if sys.stdin.isatty():
@@ -46,6 +55,13 @@ def serve_stdio() -> None:
     except KeyboardInterrupt:  # pragma: no cover (the line above)
         # source: POSIX shells, 128 + SIGINT
         sys.exit(130)
+
+
+def approval_pages(decisions: "Callable[[], Awaitable[Decisions]]") -> "AbstractAsyncContextManager[Pages]":
+    """Open the page in the user's browser where they decide about a removal; it starts with the first one."""
+    from recontact_mcp.remote.approval.loopback import loopback_pages
+
+    return loopback_pages(decisions)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Builds the MCP server: the catalog as tools, and what goes with them."""
 
 import inspect
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from secrets import token_bytes
 from typing import Any, cast
 
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp_types import CallToolResult, ToolAnnotations
 
@@ -38,14 +40,24 @@ BY_TICKET = "a file by the ticket of stage_upload"
 LISTS_FRESH_MS = 3_600_000
 
 
-def build_server(settings: Settings, *, effects: Effects | None = None, local_files: bool = True) -> RecontactServer:
+def build_server(
+    settings: Settings,
+    *,
+    effects: Effects | None = None,
+    local_files: bool = True,
+    state_keys: Sequence[bytes] = (),
+    approve_url: str | None = None,
+) -> RecontactServer:
     """Build the server of one process; nothing is opened before its first request.
 
     *effects* is where time, ids and the way to the API can be replaced; *local_files* is whether `path`
     uploads may read this machine's files, which only a client that runs the server itself may ask for.
+    *state_keys*, of 32 bytes or more, seal what clients carry between the rounds of a question: the first one seals,
+    all open. None: those of the settings, or a key of this process alone.
+    *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
     """
     bus = InMemorySubscriptionBus()
-    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files)
+    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files, approve_url=approve_url)
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:
@@ -69,6 +81,7 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
             "prompts/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
             "resources/templates/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
         },
+        request_state_security=_sealing(settings, state_keys),
         log_level=settings.log_level,
         extensions=[Tasks(tasks)] if settings.tasks else None,
         middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
@@ -84,6 +97,12 @@ def build_server(settings: Settings, *, effects: Effects | None = None, local_fi
     add_prompts(server, local_files=local_files)
     add_completions(server, opening)
     return server
+
+
+def _sealing(settings: Settings, state_keys: Sequence[bytes]) -> RequestStateSecurity:
+    """Seal rounds for as long as a plan can be confirmed."""
+    keys = state_keys or settings.state_keys or (token_bytes(32),)
+    return RequestStateSecurity(keys=keys, ttl=settings.plan_seconds)
 
 
 def _add_tools(server: RecontactServer) -> None:

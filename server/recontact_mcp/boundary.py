@@ -28,6 +28,7 @@ from pydantic import AnyUrl, ValidationError
 from recontact_mcp.auditing import record_failure
 from recontact_mcp.opening import Opening
 from recontact_mcp.schemas import arguments_schema, result_schema
+from recontact_mcp.scopes import READING, Scope, check_scopes, of_tool
 from recontact_mcp.subjects import explained_call, explained_read
 from recontact_tools.catalog import EVERYTHING, hidden_argument
 from recontact_tools.errors import (
@@ -39,6 +40,7 @@ from recontact_tools.errors import (
     RecontactError,
     Unreachable,
 )
+from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.reading_source import not_read_from_here
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,6 @@ LOOK_WITH = {
     "replace_recontacts": "get_recontact_overview",
     "cancel_recontact_job": "get_upload_job or get_removal_job",
 }
-NO_SUCH_RESOURCE = "There is no such resource: resources/templates/list shows what can be read."
 # ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.
 CALL_SECONDS = 57.0
 
@@ -85,6 +86,7 @@ class RecontactServer(MCPServer[Opening]):
         if self._tool_input_schema(name) is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no such tool: tools/list shows all.")
         try:
+            _check_carried(of_tool(name), context)
             self._check_names(name, arguments)
             if OPERATIONS[name].read_only:  # the reads of one call, and its waits, have bounds of their own
                 return await super().call_tool(name, arguments, context)
@@ -109,9 +111,12 @@ class RecontactServer(MCPServer[Opening]):
             MCPError: The read was refused.
         """
         try:
+            _check_carried(READING, context)
             return await super().read_resource(uri, context)
+        except NotAllowed as refusal:
+            raise unreadable(refusal) from None
         except ResourceNotFoundError:
-            raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE) from None
+            raise no_such_resource(str(uri)) from None
         except UnexpectedResourceError as failure:
             raise unreadable(await explained_read(failure.__cause__, str(uri), context)) from None
 
@@ -149,6 +154,22 @@ class RecontactServer(MCPServer[Opening]):
             )
 
 
+def no_such_resource(uri: str) -> MCPError:
+    """Return the refusal of a URI that names nothing here, with that URI, as the protocol asks."""
+    message = "There is no such resource: resources/templates/list shows what can be read."
+    return MCPError(code=INVALID_PARAMS, message=message, data={"uri": uri})
+
+
+def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | None) -> None:
+    """Refuse a caller whose token does not carry the scopes; the edge asks too, but this cannot be got round.
+
+    Raises:
+        NotAllowed: One is missing, or nobody that is known here asks.
+    """
+    if context is not None:
+        check_scopes(context.request_context.lifespan_context.caller().scopes, needed)
+
+
 def refused(error: RecontactError) -> CallToolResult:
     """Return an error as a tool result that says the same in text and in structure."""
     body = {"error": error.as_dict()}
@@ -166,6 +187,9 @@ def translated(name: str, failure: ToolError) -> RecontactError:
         return cause
     if isinstance(cause, ValidationError):
         return _invalid_arguments(name, cause)
+    if isinstance(cause, LedgerUnavailable):
+        logger.error("Tool %s: %s", name, cause)
+        return _unfinished(name, "had no answer from the server's database", ErrorCode.UNAVAILABLE)
     logger.error("Tool %s failed unexpectedly", name, exc_info=cause)
     return _unfinished(name, "failed unexpectedly", ErrorCode.INTERNAL_ERROR)
 
@@ -203,6 +227,9 @@ def unreadable(error: BaseException | None) -> MCPError:
     if isinstance(error, RecontactError):
         code = INVALID_PARAMS if isinstance(error, InvalidInput | NotAllowed | NotFound) else INTERNAL_ERROR
         return MCPError(code=code, message=error.message, data={"error": error.as_dict()})
+    if isinstance(error, LedgerUnavailable):
+        logger.error("A resource: %s", error)
+        return MCPError(code=INTERNAL_ERROR, message="The server's database did not answer; nothing was changed.")
     logger.error("A resource failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Reading failed unexpectedly; nothing was changed.")
 

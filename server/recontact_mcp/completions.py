@@ -10,11 +10,12 @@ from mcp_types import (
 )
 
 from recontact_mcp.opening import Opening
+from recontact_mcp.scopes import READING, check_scopes
 from recontact_tools.errors import InvalidInput, NotAllowed, Unreachable
 from recontact_tools.guardrails import is_number
 from recontact_tools.locating import located_before
 from recontact_tools.models import JobKind, TargetGroup
-from recontact_tools.policy import Policy, may_read
+from recontact_tools.policy import may_read
 from recontact_tools.runtime import Runtime
 
 # source: MCP, completion/complete answers at most 100 values
@@ -31,8 +32,9 @@ def add_completions(server: MCPServer[Opening], opening: Opening) -> None:
         context: CompletionContext | None,
     ) -> Completion:
         try:
+            check_scopes(opening.caller().scopes, READING)
             runtime = await opening.runtime()
-        except Unreachable:
+        except (Unreachable, NotAllowed):
             return Completion(values=[])  # a courtesy: whoever calls a tool is told what is wrong
         chosen = (context.arguments if context else None) or {}
         values = await _values(runtime, ref, argument, chosen)
@@ -50,7 +52,7 @@ async def _values(
         return await _jobs(runtime, JobKind.REMOVAL if removal else JobKind.UPLOAD, argument.value, chosen)
     if argument.name == "target_group_id":
         known = await runtime.ledger.known_target_groups(argument.value.upper(), VALUES_MAX + 1)
-        if _all_may_be_read(runtime.rules.policy):
+        if runtime.rules.policy.allows_everywhere:
             return list(known)
         return [group_id for group_id in known if await _chosen_group(runtime, {"target_group_id": group_id})]
     if argument.name in {"project_id", "account_id"}:
@@ -61,7 +63,7 @@ async def _values(
 
 async def _jobs(runtime: Runtime, kind: JobKind, prefix: str, chosen: dict[str, str]) -> list[str]:
     group = await _chosen_group(runtime, chosen)
-    if group is None and not _all_may_be_read(runtime.rules.policy):
+    if group is None and not runtime.rules.policy.allows_everywhere:
         return []
     return list(await runtime.ledger.known_jobs(kind, group, prefix=prefix, limit=VALUES_MAX + 1))
 
@@ -73,10 +75,6 @@ async def _parts(runtime: Runtime, name: str, chosen: dict[str, str]) -> list[st
     if name == "project_id":
         return list(dict.fromkeys(place.project_id for place in shown)) or [runtime.rules.project_id]
     return list(dict.fromkeys(place.account_id for place in shown)) or [runtime.rules.account_id]
-
-
-def _all_may_be_read(policy: Policy) -> bool:
-    return policy.accounts is None and policy.projects is None and policy.target_groups is None
 
 
 async def _chosen_group(runtime: Runtime, chosen: dict[str, str]) -> TargetGroup | None:

@@ -16,6 +16,7 @@ from recontact_mcp.boundary import RecontactServer, unreadable
 from recontact_mcp.gate import watchable
 from recontact_mcp.legacy_subscriptions import LegacySubscriptions
 from recontact_mcp.opening import Opening
+from recontact_mcp.scopes import READING, check_scopes
 from recontact_tools.errors import InvalidInput, RecontactError
 
 # ours: as many as there may be jobs at once by far; each is checked before the stream begins.
@@ -88,6 +89,7 @@ class Following:
         try:
             if len(uris) > URIS_AT_ONCE:
                 raise _too_many()
+            check_scopes(self._opening.caller().scopes, READING)
             runtime, relay, followers = await self._opening.following()
             found = [await watchable(self._server, runtime.rules.policy, uri) for uri in uris]
             await relay.catch_up()

@@ -7,39 +7,47 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.abc
 from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
+from recontact_mcp.access import LOCAL_PRINCIPAL
+from recontact_mcp.access_source import callers_for
+from recontact_mcp.storage import LEDGER_FILE
+from recontact_tools.approving import Where
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import Clock, Rules, Runtime, Staging
+from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     from mcp.server.mcpserver import Context, Elicit
     from mcp.server.subscriptions import SubscriptionBus
 
+    from recontact_mcp.access import Credentials
+    from recontact_mcp.callers import Caller
     from recontact_mcp.settings import Settings
+    from recontact_mcp.tenants import Tenants
+    from recontact_tools.deciding import Decisions
+    from recontact_tools.desk import Mandate
     from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
-    from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger import Approval, Ledger
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
     from recontact_tools.sealing import Seal
+    from recontact_tools.watched import Publish
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
-LOCAL_PRINCIPAL = "local"
-LEDGER_FILE = "ledger.sqlite"
 SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
@@ -50,32 +58,61 @@ def new_ulid() -> str:
     return str(ULID())
 
 
+class Pages(Protocol):
+    """Where a person is shown what they are asked about a plan."""
+
+    async def show(self, approval: Approval) -> bool:
+        """Show it; tell whether anybody can see it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings)."""
+    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings).
+
+    *pages* opens what shows people the plans they are to decide about, when the first one awaits them; None: nothing.
+    """
 
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
     ledger: Callable[[Path], Ledger] | None = None
+    pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None
 
 
 class Opening:
     """What one server holds; it opens on the first request that needs it and closes with the server."""
 
-    def __init__(self, settings: Settings, effects: Effects, *, bus: SubscriptionBus, local_files: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        effects: Effects,
+        *,
+        bus: SubscriptionBus,
+        local_files: bool,
+        approve_url: str | None = None,
+    ) -> None:
         self._settings = settings
         self._effects = effects
         self._bus = bus
         self._local_files = local_files
+        self._approve_url = approve_url
+        self._pages: Pages | None = None
         self._tasks: anyio.abc.TaskGroup
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
         self._runtime: Runtime | None = None
+        self._callers = callers_for(settings, policy_of(settings), asked_over_http=not local_files)
+        self._tenants: Tenants
         self.watched = Watched()
         self.ending = Ending()
         self._relay: Relay
         self._followers: Followers
+
+    @property
+    def on_database(self) -> bool:
+        """Whether everything is kept in PostgreSQL, which others share."""
+        return self._settings.database_url is not None
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Opening]:
@@ -90,12 +127,35 @@ class Opening:
                 waking.cancel()
                 self._closing.set()
 
-    async def runtime(self) -> Runtime:
-        """Return what operations work with, opening it on the first call.
+    def caller(self) -> Caller:
+        """Return who makes the present request.
 
         Raises:
-            Unreachable: The data directory cannot be used; the next call tries again.
+            NotAllowed: Nobody that is known here.
         """
+        return self._callers.current()
+
+    async def runtime(self) -> Runtime:
+        """Return what operations work with for whoever makes the present request, opening it on the first call.
+
+        Raises:
+            NotAllowed: Nobody that is known here makes it.
+            Unreachable: The data directory, or the database, cannot be used; the next call tries again.
+        """
+        caller = self._callers.current()
+        await self._shared()
+        return await self._tenants.runtime(caller)
+
+    async def decisions(self) -> Decisions:
+        """Return where people decide about plans outside their clients, whoever made the present request.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        runtime = await self._shared()
+        return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
+
+    async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime
         async with self._lock:
@@ -115,10 +175,44 @@ class Opening:
         self._runtime = runtime
         return runtime
 
-    def require_asking(self, ctx: Context[Lifespan]) -> None:
-        """Refuse where the client cannot put a question to a person."""
-        if not consent.can_ask(ctx.client_capabilities):
-            raise consent.confirmation_unavailable()
+    async def unready(self) -> str | None:
+        """Say why this server should not be sent requests now, in our own words; None where it is ready."""
+        from recontact_mcp.data_directory import anticipating_faults
+        from recontact_tools.shared_key import check_shared_key
+
+        try:
+            with anticipating_faults(database=self.on_database):
+                runtime = await self._shared()
+                await runtime.ledger.updates.latest()
+                if self.on_database:
+                    await check_shared_key(runtime.ledger, runtime.seal)
+        except Unreachable as refusal:
+            return refusal.message
+        return None
+
+    def can_ask(self, ctx: Context[Lifespan]) -> bool:
+        """Tell whether the client can put a question to a person."""
+        return consent.can_ask(ctx.client_capabilities)
+
+    async def where_to_approve(self, approval: Approval) -> Where:
+        """Make ready the place where a person decides about a plan, and say where it is."""
+        pages = await self._pages_open()
+        return Where(self._approve_url, opened=pages is not None and await pages.show(approval))
+
+    async def _pages_open(self) -> Pages | None:
+        """Return what shows plans, opened once; None where there is none, or no port for it."""
+        async with self._lock:
+            if self._pages is None and self._effects.pages is not None:
+                with suppress(OSError):
+                    self._pages = await self._tasks.start(self._hold_pages, self._effects.pages(self.decisions))
+        return self._pages
+
+    async def _hold_pages(
+        self, way: AbstractAsyncContextManager[Pages], *, task_status: anyio.abc.TaskStatus[Pages]
+    ) -> None:
+        async with way as pages:
+            task_status.started(pages)
+            await self._closing.wait()
 
     async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
         """Put a question to a person in the way the client's protocol era has for it."""
@@ -129,38 +223,39 @@ class Opening:
             await self._effects.clock.sleep(WAKE_AFTER_SECONDS)
             # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
             with suppress(Unreachable, OSError):
-                if (self._settings.home / LEDGER_FILE).exists():
-                    await self.runtime()
+                if self.on_database or (self._settings.home / LEDGER_FILE).exists():
+                    await self._shared()
 
     async def _open(self) -> Runtime:
         from recontact_mcp.data_directory import anticipating_faults
 
-        with anticipating_faults():
+        with anticipating_faults(database=self.on_database):
             runtime: Runtime = await self._tasks.start(self._hold)
         return runtime
 
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
         from recontact_mcp.data_directory import forget_staged, resume
+        from recontact_mcp.storage import opened_storage
+        from recontact_mcp.tenants import Tenants
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
-        from recontact_tools.ledger.sql import SqlLedger
         from recontact_tools.relay import Relay
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
-        home = settings.home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
-            ledger = (self._effects.ledger or SqlLedger.open)(home / LEDGER_FILE)
+            storage = await opened_storage(settings, self._effects.ledger)
+            ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = seal_of(settings)
             desk = Desk(
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
+            desk.mandates = self._mandate
             background = anyio.create_task_group()
-            engine = DurableEngine(home, desk, background)
+            engine = DurableEngine(storage.crew(desk, background), desk, background)
             new_id, publish = self._effects.new_id, relay.publish
             runtime = Runtime(
                 rules,
@@ -174,14 +269,17 @@ class Opening:
                 publish=publish,
                 ending=self.ending,
             )
-            self._relay, self._followers = relay, Followers(home, runtime, self.watched)
+            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
             try:
                 async with background:
+                    self._tenants = Tenants(
+                        runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
+                    )
                     if not settings.read_only:  # it changes nothing, nor for others
-                        background.start_soon(resume, engine)
+                        background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
                     background.start_soon(self._followers.run)
-                    background.start_soon(forget_staged, ledger, clock)
+                    background.start_soon(partial(forget_staged, ledger, clock, database=self.on_database))
                     task_status.started(runtime)
                     await self._closing.wait()
                     background.cancel_scope.cancel()
@@ -189,7 +287,18 @@ class Opening:
                 # Not before the background has ended: a thread of it may still be reading the ledger.
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
-                    await ledger.aclose()
+                    await storage.aclose()
+
+    async def _mandate(self, principal: str, account_id: int) -> Mandate:
+        return await self._tenants.mandate(principal, account_id)
+
+    def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
+        """Return the way to the API with other credentials than those of the settings."""
+        from recontact_mcp.secret_source import gateway_as, settings_as
+
+        if self._effects.gateway is not None:
+            return self._effects.gateway(settings_as(self._settings, credentials))
+        return gateway_as(self._settings, credentials)
 
     def _rules(self) -> Rules:
         settings = self._settings
@@ -207,6 +316,7 @@ class Opening:
             staging=None
             if self._local_files
             else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
+            approval=approval_rules_of(settings, self._approve_url),
         )
 
     async def _tell(self, *uris: str) -> None:
@@ -237,6 +347,30 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
+    """Return how sure it must be that a person agreed; *url* is the page where they do so over HTTP."""
+    from recontact_tools.ledger import Evidence
+
+    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
+    minimum = settings.approval_minimum
+    return ApprovalRules(
+        minimum=usual if minimum is None else Evidence(minimum),
+        seconds=settings.approval_seconds,
+        url=url,
+        two_person=settings.approval_two_person,
+        approvers=settings.approval_approvers,
+        passkey=settings.approval_passkey,
+    )
+
+
+def decisions_of(settings: Settings, ledger: Ledger, clock: Clock, url: str | None, publish: Publish) -> Decisions:
+    """Return where people decide about plans, by the settings; *url* as for `approval_rules_of`."""
+    from recontact_tools.deciding import Decisions
+
+    rules, kept = approval_rules_of(settings, url), timedelta(days=settings.snapshot_days)
+    return Decisions(ledger, seal_of(settings), clock, rules, pace_of(settings), kept, publish)
+
+
 def pace_of(settings: Settings) -> float:
     """Return how fast jobs run where the calls go: the embedded service's pace, or Cint's own."""
     return settings.pace if settings.embedded else 1.0
@@ -248,7 +382,12 @@ async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
     if settings.embedded:
         from recontact_mcp.embedded import embedded_gateway
 
-        way = embedded_gateway(settings.data_dir, pace=settings.pace, api_version=settings.cint_api_version)
+        way = embedded_gateway(
+            settings.data_dir,
+            pace=settings.pace,
+            api_version=settings.cint_api_version,
+            database_url=settings.database_url,
+        )
         async with way as gateway:
             yield gateway
         return

@@ -107,6 +107,18 @@ def api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def issuer_url(value: str) -> str:
+    """Accept the URL of an issuer as it is written: it is compared letter by letter, also its last slash."""
+    api_url(value)
+    return value
+
+
+def names(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else tuple(dict.fromkeys(str(entry) for entry in entries))
+
+
 ApiUrl = Annotated[str, AfterValidator(api_url)]
 
 
@@ -173,6 +185,12 @@ def _origin(entry: str) -> str:
     return f"{scheme}://{_host(host)}"
 
 
+def words(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
 def networks(value: object) -> object:
     """Read a list of addresses and networks, or a string of them separated by commas."""
     entries = _entries(value, ",")
@@ -200,6 +218,14 @@ def split_address(value: str) -> tuple[str, int | None]:
     bracketed = host.startswith("[") and host.endswith("]")
     usable = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS and (bracketed or ":" not in host)
     return host.strip("[]"), int(port) if usable else None
+
+
+def keys(value: SecretStr) -> SecretStr:
+    """Accept one key, or several that are separated by commas; each only once."""
+    found = [key_bytes(key) for key in value.get_secret_value().split(",")]
+    if len(found) != len(set(found)):
+        raise ValueError("each key may be given once only")
+    return value
 
 
 def _entries(value: object, separator: str) -> list[object] | None:

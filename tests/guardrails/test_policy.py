@@ -24,7 +24,11 @@ def test_read_only_refuses_changes_and_names_the_setting() -> None:
         check_write(policy, GROUP)
     assert refused.value.code is ErrorCode.READ_ONLY
     assert "operator" in refused.value.next_step
-    assert refused.value.details == {"setting": "RECONTACT_READ_ONLY"}
+    assert refused.value.details == {
+        "setting": "RECONTACT_READ_ONLY",
+        "rule": "RECONTACT_READ_ONLY",
+        "lifted_by": "the operator of this server",
+    }
 
 
 def test_a_list_that_is_set_but_empty_allows_nothing() -> None:
@@ -67,7 +71,7 @@ def test_a_set_list_allows_what_it_holds_and_tells_nobody_what_that_is(
         with pytest.raises(NotAllowed) as refused:
             check(policy, GROUP)
         assert refused.value.code is ErrorCode.POLICY_DENIED
-        assert refused.value.details == {"setting": denying[0]}
+        assert refused.value.details["setting"] == refused.value.details["rule"] == denying[0]
         assert "SECRET" not in str(refused.value.as_dict())
         assert "99887766" not in str(refused.value.as_dict())
 

@@ -14,8 +14,9 @@ from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from recontact_mcp.app import build_server
-from recontact_mcp.opening import LEDGER_FILE, Effects
+from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris
@@ -166,7 +167,10 @@ async def test_a_client_that_cannot_ask_and_a_count_that_has_drifted_are_recorde
         await refused(client, "remove_all_recontacts")
         found = await entries(client)
     assert told(found) == [
-        ("call_refused", "remove_all_recontacts", {"code": "CONFIRMATION_UNAVAILABLE"}),
+        ("plan_made", "removal", {"ids": 3}),
+        ("approval_asked", "removal", {"ids": 3}),
+        ("call_refused", "remove_all_recontacts", {"code": "APPROVAL_REQUIRED"}),
+        ("plan_closed", "removal", {"why": "replaced"}),
         ("plan_made", "removal", {"ids": 3}),
         ("plan_closed", "removal", {"code": "PLAN_DRIFTED"}),
         ("call_refused", "remove_all_recontacts", {"code": "PLAN_DRIFTED"}),

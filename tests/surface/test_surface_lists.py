@@ -14,8 +14,8 @@ from mcp import MCPError
 from mcp_types import INVALID_PARAMS, ListToolsResult
 
 from recontact_mcp.app import LISTS_FRESH_MS
-from recontact_mcp.opening import LEDGER_FILE
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools import uris
 from recontact_tools.catalog import Operation, catalog
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,9 +11,10 @@ import anyio
 from recontact_tools.watched import publish_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from datetime import timedelta
 
+    from recontact_tools.errors import NotAllowed
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
     from recontact_tools.policy import Policy
@@ -25,12 +26,33 @@ if TYPE_CHECKING:
 CLOSING_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """In whose name a workflow acts: the way to the API and the rules of whoever asked for it.
+
+    *objection* is why nothing may be sent for them any more.
+    """
+
+    gateway: Gateway
+    policy: Policy
+    objection: NotAllowed | None = None
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets effects begin until it closes, and knows how many are under way."""
+
+    is_closing: bool = False
+    busy: int = 0
+
+
 @dataclass(slots=True)
 class Desk:
     """What the stages of a workflow share; *publish* is told the URIs of what changed.
 
     A stage does its effects inside `at_work`. Once the desk is closing no effect begins: the stage
     waits until its process ends, its workflow stays pending, and the next process resumes it.
+    *mandates* finds in whose name one acts, by principal and account; without it, all act as the desk says.
     """
 
     gateway: Gateway
@@ -41,23 +63,31 @@ class Desk:
     seal: Seal
     snapshots_kept: timedelta
     publish: Publish = publish_nothing
-    _closing: bool = field(default=False, init=False)
-    _busy: int = field(default=0, init=False)
+    mandates: Callable[[str, int], Awaitable[Mandate]] | None = None
+    objection: NotAllowed | None = None
+    gate: Gate = field(default_factory=Gate)
+
+    async def acting_for(self, principal: str, account_id: int) -> Desk:
+        """Return this desk with the way to the API and the rules of a principal, as they are now."""
+        if self.mandates is None:
+            return self
+        mandate = await self.mandates(principal, account_id)
+        return replace(self, gateway=mandate.gateway, policy=mandate.policy, objection=mandate.objection)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None]:
         """Hold the gate open for one effect."""
-        if self._closing:
+        if self.gate.is_closing:
             await anyio.sleep_forever()
-        self._busy += 1
+        self.gate.busy += 1
         try:
             yield
         finally:
-            self._busy -= 1
+            self.gate.busy -= 1
 
     async def close(self) -> None:
         """Let no further effect begin, and wait a little for those under way."""
-        self._closing = True
+        self.gate.is_closing = True
         with anyio.move_on_after(CLOSING_SECONDS):
-            while self._busy:  # noqa: ASYNC110 - closing happens once, and an event per effect would cost every one
+            while self.gate.busy:  # noqa: ASYNC110 - closing happens once, and an event per effect would cost every one
                 await anyio.sleep(0.005)

@@ -17,6 +17,9 @@ class Explanation:
 
 
 _SETTING: Final = "Only whoever runs the server can change the setting that the message names."
+_RULE: Final = (
+    "The error names the `rule` and who may lift it; `recontact-mcp explain` works it out without asking anybody."
+)
 _ASK_AGAIN: Final = (
     "Call `remove_all_recontacts` again if the IDs are still to be removed: a new plan is made and asked."
 )
@@ -74,16 +77,35 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
         ),
         ErrorCode.POLICY_DENIED: Explanation(
             "The account, project or target group is not on the operator's list of those that may be used"
-            " (`RECONTACT_ALLOWED_...`).",
-            _SETTING,
+            " (`RECONTACT_ALLOWED_...`), or not on yours (`RECONTACT_ACCESS_FILE`); or the access file does not name"
+            " you at all.",
+            _RULE,
         ),
         ErrorCode.READ_ONLY: Explanation(
-            "The server was told to change nothing (`RECONTACT_READ_ONLY`).",
-            _SETTING,
+            "The server was told to change nothing (`RECONTACT_READ_ONLY`), or to let you change nothing"
+            " (`RECONTACT_ACCESS_FILE`).",
+            _RULE,
         ),
-        ErrorCode.CONFIRMATION_UNAVAILABLE: Explanation(
-            "A removal needs a phrase typed by a person, and this client cannot put a question to one.",
-            "Use a client that can: [clients.md](clients.md) says which were tried.",
+        ErrorCode.FROZEN: Explanation(
+            "Somebody stopped all changes, or those of some people, with the file that `RECONTACT_FREEZE_FILE` names.",
+            "Reading goes on. Ask whoever runs the server why, and repeat the call once the file is gone.",
+        ),
+        ErrorCode.INSUFFICIENT_SCOPE: Explanation(
+            "The access token does not carry the scope that this takes: `recontacts:read` to look,"
+            " `recontacts:upload` to add, `recontacts:remove` to remove.",
+            "Sign in again and grant the scopes in `required_scopes`. A client that follows the challenge of the"
+            " server (HTTP 403) asks for them by itself.",
+        ),
+        ErrorCode.CAP_REACHED: Explanation(
+            "The access file limits what one person may upload or remove in a day (UTC), and this would be more.",
+            "Wait until `renews_at`, or ask whoever edits the access file for more.",
+        ),
+        ErrorCode.APPROVAL_REQUIRED: Explanation(
+            "A person has to agree outside the client: it cannot put a question to them, or this server wants to be"
+            " surer than a client's word (`RECONTACT_APPROVAL_MINIMUM`).",
+            "Give the code to the person. They agree on the page that `approve_url` names or that was opened in their"
+            " browser, or with `recontact-mcp approve CODE` on a terminal. Then repeat the call with the same"
+            " arguments; the job tool says when, given the plan's id.",
         ),
         ErrorCode.CONFIRMATION_DECLINED: Explanation(
             "The person declined the removal, or closed the question.",

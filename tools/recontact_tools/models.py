@@ -29,6 +29,18 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """How much one principal may have done in a day (UTC); None is without limit.
+
+    A replacement counts as an upload, with its ids, and as a removal.
+    """
+
+    uploads: int | None = None
+    ids: int | None = None
+    removals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a job failed, or what of it did not succeed, in the API's words; *code* is None for the latter."""
 

@@ -1,23 +1,52 @@
 """What the operator allows, whatever a client asks for."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from recontact_tools.errors import ErrorCode, NotAllowed
-from recontact_tools.models import TargetGroup
+
+if TYPE_CHECKING:
+    from recontact_tools.errors import Detail
+    from recontact_tools.models import TargetGroup
+
+OPERATOR: Final = "the operator of this server"
+ACCESS_EDITOR: Final = "whoever edits the access file of this server"
+FREEZER: Final = "whoever froze it, by removing the freeze file or what it says"
+
+_SETTINGS: Final = {
+    "read_only": "RECONTACT_READ_ONLY",
+    "accounts": "RECONTACT_ALLOWED_ACCOUNTS",
+    "projects": "RECONTACT_ALLOWED_PROJECTS",
+    "target_groups": "RECONTACT_ALLOWED_TARGET_GROUPS",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's rules. No field has a default: forgetting one must not open a door.
+    """The operator's rules. No rule has a default: forgetting one must not open a door.
 
     An allow-list that is None was never set and allows everything; one that is set allows what it holds,
     so an empty one allows nothing. Ids are upper case, as the checks of arguments return them.
+    *entry* is the place in the access file that says so, None the settings. *within* is a wider policy that holds
+    too. *frozen* is whether all changes are stopped for now.
     """
 
     read_only: bool
     accounts: frozenset[int] | None
     projects: frozenset[str] | None
     target_groups: frozenset[str] | None
+    entry: str | None = None
+    within: Policy | None = None
+    frozen: bool = False
+
+    @property
+    def allows_everywhere(self) -> bool:
+        """Whether no allow-list is set, so that every target group may be looked at."""
+        if self.within is not None and not self.within.allows_everywhere:
+            return False
+        return self.accounts is None and self.projects is None and self.target_groups is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +67,7 @@ def check_read(policy: Policy, group: TargetGroup) -> Readable:
     """Accept a target group that every allow-list holds.
 
     Raises:
-        NotAllowed: one does not; the error names the setting but never what it allows.
+        NotAllowed: one does not; the error names the rule but never what it allows.
     """
     check_parts(policy, group.target_group_id, group.project_id, group.account_id)
     return Readable(group)
@@ -48,14 +77,16 @@ def check_parts(policy: Policy, target_group_id: str, project_id: str | None, ac
     """Accept what is known so far of where a target group lives; None is not known yet and denies nothing.
 
     Raises:
-        NotAllowed: an allow-list does not hold it; the error names the setting but never what it allows.
+        NotAllowed: an allow-list does not hold it; the error names the rule but never what it allows.
     """
+    if policy.within is not None:
+        check_parts(policy.within, target_group_id, project_id, account_id)
     if policy.accounts is not None and account_id is not None and account_id not in policy.accounts:
-        raise _denied("account", "RECONTACT_ALLOWED_ACCOUNTS")
+        raise _denied(policy, "account", "accounts")
     if policy.projects is not None and project_id is not None and project_id not in policy.projects:
-        raise _denied("project", "RECONTACT_ALLOWED_PROJECTS")
+        raise _denied(policy, "project", "projects")
     if policy.target_groups is not None and target_group_id not in policy.target_groups:
-        raise _denied("target group", "RECONTACT_ALLOWED_TARGET_GROUPS")
+        raise _denied(policy, "target group", "target_groups")
 
 
 def may_read(policy: Policy, group: TargetGroup) -> bool:
@@ -68,26 +99,66 @@ def may_read(policy: Policy, group: TargetGroup) -> bool:
 
 
 def check_write(policy: Policy, group: TargetGroup) -> Writable:
-    """Accept a change where reading is allowed and the server is not read-only.
+    """Accept a change where reading is allowed, the policy is not read-only, and changes are not frozen.
 
     Raises:
         NotAllowed: it is not allowed.
     """
     check_read(policy, group)
-    if policy.read_only:
-        raise NotAllowed(
-            "This server is read-only (RECONTACT_READ_ONLY); nothing was changed.",
-            code=ErrorCode.READ_ONLY,
-            next_step="Tell the user. Only the operator of this server can change RECONTACT_READ_ONLY.",
-            details={"setting": "RECONTACT_READ_ONLY"},
-        )
+    check_changes(policy)
     return Writable(group)
 
 
-def _denied(what: str, setting: str) -> NotAllowed:
+def check_changes(policy: Policy) -> None:
+    """Accept changes as such, wherever they are.
+
+    Raises:
+        NotAllowed: changes are frozen, or a rule is read-only.
+    """
+    if policy.frozen:
+        raise _frozen()
+    if policy.within is not None:
+        check_changes(policy.within)
+    if policy.read_only:
+        rule = _rule(policy, "read_only")
+        subject = "This server is" if policy.entry is None else "What you may do on this server is"
+        raise NotAllowed(
+            f"{subject} read-only ({rule}); nothing was changed.",
+            code=ErrorCode.READ_ONLY,
+            next_step=f"Tell the user. Only {_lifter(policy)} can change {rule}.",
+            details=_details(policy, rule),
+        )
+
+
+def _denied(policy: Policy, what: str, field: str) -> NotAllowed:
+    rule = _rule(policy, field)
+    subject = "This server may not work" if policy.entry is None else "You may not work here"
     return NotAllowed(
-        f"This server may not work with that {what} ({setting}); nothing was sent.",
+        f"{subject} with that {what} ({rule}); nothing was sent.",
         code=ErrorCode.POLICY_DENIED,
-        next_step=f"Tell the user. Only the operator of this server can change {setting}.",
-        details={"setting": setting},
+        next_step=f"Tell the user. Only {_lifter(policy)} can change {rule}.",
+        details=_details(policy, rule),
     )
+
+
+def _frozen() -> NotAllowed:
+    return NotAllowed(
+        "All changes are frozen for now (RECONTACT_FREEZE_FILE); nothing was changed. Reading goes on.",
+        code=ErrorCode.FROZEN,
+        next_step=f"Tell the user. Only {FREEZER}, can lift it.",
+        details={"setting": "RECONTACT_FREEZE_FILE", "rule": "RECONTACT_FREEZE_FILE", "lifted_by": FREEZER},
+    )
+
+
+def _rule(policy: Policy, field: str) -> str:
+    """Return the name of a rule: its setting, or its place in the access file; never what it holds."""
+    return _SETTINGS[field] if policy.entry is None else f"{policy.entry}.{field}"
+
+
+def _lifter(policy: Policy) -> str:
+    return OPERATOR if policy.entry is None else ACCESS_EDITOR
+
+
+def _details(policy: Policy, rule: str) -> dict[str, Detail]:
+    setting = rule if policy.entry is None else "RECONTACT_ACCESS_FILE"
+    return {"setting": setting, "rule": rule, "lifted_by": _lifter(policy)}

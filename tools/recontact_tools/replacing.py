@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 # ours: a target group that stays empty for a day has cost its fieldwork a day; a person must look by then.
 TRIED_FOR = timedelta(hours=24)
-# Nothing was sent, or nothing was done: the same upload may be tried again.
-_TRY_AGAIN = frozenset({"UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED", "JOB_RUNNING", "NOT_PERMITTED", "PLAN_NOT_VALID"})
+# Nothing was sent, or nothing was done: the same upload may be tried again. What is frozen waits until it thaws.
+_TRY_AGAIN = frozenset(
+    {"UNREACHABLE", "UNAVAILABLE", "RATE_LIMITED", "JOB_RUNNING", "NOT_PERMITTED", "PLAN_NOT_VALID", "FROZEN"}
+)
 _KEPT_UNTIL_MENDED = Stage.STUCK
 
 
@@ -54,6 +56,7 @@ async def advance(desk: Desk, replacement_id: str) -> str:
             if replacement.stage is not _KEPT_UNTIL_MENDED:
                 await desk.ledger.snapshots.delete(replacement_id, now=desk.clock.now())
             return replacement.stage.value
+        desk = await desk.acting_for(replacement.principal, replacement.group.account_id)
         move = await _STAGES[replacement.stage](desk, replacement)
         if move is None:
             continue

@@ -64,6 +64,11 @@ async def recorded(desk: Desk, intent_id: str) -> Intent:
     return intent
 
 
+async def _acting(desk: Desk, intent: Intent) -> Desk:
+    """Return the desk as it is for whoever asked for an intent: another person has other rules and credentials."""
+    return await desk.acting_for(intent.principal, intent.group.account_id)
+
+
 async def send(desk: Desk, intent_id: str) -> Sent:
     """Make the one POST of an intent, or say what is known of the one that was made.
 
@@ -72,6 +77,7 @@ async def send(desk: Desk, intent_id: str) -> Sent:
     """
     async with desk.at_work():
         intent = await recorded(desk, intent_id)
+    desk = await _acting(desk, intent)
     objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
     async with desk.at_work():
         sent = await _sent_once(desk, intent, objection)
@@ -114,12 +120,24 @@ async def _objection(desk: Desk, intent: Intent) -> RecontactError | None:
     """
     try:
         await _check_fresh(desk, intent)
-        check_write(desk.policy, intent.group)
+        _check_allowed(desk, intent)
         if intent.kind is JobKind.REMOVAL:
             await _check_removable(desk, intent)
+            _check_allowed(await _acting(desk, intent), intent)  # a snapshot takes minutes
     except RecontactError as objection:
         return objection
     return None
+
+
+def _check_allowed(desk: Desk, intent: Intent) -> None:
+    """Refuse what whoever asked for it may not do any more.
+
+    Raises:
+        NotAllowed: They may not, or nobody knows them here any more.
+    """
+    if desk.objection is not None:
+        raise desk.objection
+    check_write(desk.policy, intent.group)
 
 
 async def _check_fresh(desk: Desk, intent: Intent) -> None:
@@ -171,6 +189,7 @@ async def settle(desk: Desk, intent_id: str) -> Sent:
     intent = await recorded(desk, intent_id)
     if intent.state is not IntentState.SENDING:
         return _KNOWN[intent.state]
+    desk = await _acting(desk, intent)
     if intent.kind is JobKind.UPLOAD:
         await settle_upload(desk, intent)
     else:
@@ -203,6 +222,7 @@ async def follow(desk: Desk, intent_id: str) -> None:
     who did may have died before telling.
     """
     intent = await recorded(desk, intent_id)
+    desk = await _acting(desk, intent)
     rate = await rate_of(desk.ledger, intent.kind, intent.group.account_id, pace=desk.pace)
     looks, waited, delay = Looks(), 0.0, first_look(pace=desk.pace)
     while intent.state is IntentState.STARTED:
@@ -252,7 +272,8 @@ async def ended(desk: Desk, intent_id: str) -> Intent:
 
 async def prove_restored(desk: Desk, intent_id: str) -> None:
     """Compare what is stored with what a finished restore has sent; nothing for any other job."""
-    await prove(desk, await recorded(desk, intent_id))
+    intent = await recorded(desk, intent_id)
+    await prove(await _acting(desk, intent), intent)
 
 
 def _lost_sight(intent: Intent) -> dict[str, Detail]:

@@ -17,7 +17,7 @@ BACKLOG: Final = 1_024
 
 def is_authorized(settings: Settings) -> bool:
     """Whether callers over HTTP need a token."""
-    return getattr(settings, "auth_issuer", None) is not None
+    return settings.auth_issuer is not None
 
 
 def objection(settings: Settings, host: str) -> str | None:

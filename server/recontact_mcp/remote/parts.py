@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
+from recontact_mcp.remote.approval.announced import announced_pages
+from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
 from recontact_mcp.remote.sessions import Sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recontact_mcp.boundary import RecontactServer
     from recontact_mcp.opening import Opening
     from recontact_mcp.settings import Settings
@@ -40,15 +45,23 @@ class Parts:
         return self.names.base_url
 
 
-def parts_for(settings: Settings, *, effects: Effects | None = None, address: str = DEFAULT_ADDRESS) -> Parts:
+def parts_for(
+    settings: Settings,
+    *,
+    effects: Effects | None = None,
+    address: str = DEFAULT_ADDRESS,
+    state_keys: Sequence[bytes] = (),
+) -> Parts:
     """Build the server of this process and what goes with it; nothing is opened.
 
-    *address* is where the process listens, `host:port`; *effects* as for `build_server`.
+    *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
-    chosen = effects or Effects()
-    names = names_of(settings, address)
+    chosen, names = effects or Effects(), names_of(settings, address)
+    if settings.auth_issuer is None and chosen.pages is None:
+        chosen = replace(chosen, pages=partial(announced_pages, names))
     # Tools name addresses of this server, also where nobody set one.
     settings = settings.model_copy(update={"public_url": names.base_url})
-    server = build_server(settings, effects=chosen, local_files=False)
+    approve_url = f"{names.base_url}{PATH}"
+    server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys, approve_url=approve_url)
     sessions = Sessions(settings.http_session_idle_seconds)
     return Parts(settings, server, server.opening, chosen.clock, names, sessions)

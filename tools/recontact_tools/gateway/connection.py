@@ -1,5 +1,6 @@
 """Where the API is, who we are to it, and how long we wait."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 
@@ -33,3 +34,5 @@ class Connection:
     # Exchanges without a usable answer in a row, after which nothing is sent for a while.
     circuit_failures: int | None = None  # None: circuit.FAILURES over the network, no circuit within one process
     circuit_seconds: float = 15.0  # ours: how long nothing is sent then; one request looks whether it has healed
+    # Reads the secret when a token is fetched, in place of client_secret; read again once it was refused.
+    secret_source: Callable[[], Awaitable[str]] | None = field(default=None, repr=False)

@@ -65,7 +65,7 @@ class Gateway:
         accounts = Accounts(connection, polite=polite, now=now, sleep=sleep, jitter=jitter)
         self._wire = Wire(connection, transport)
         way = Way(self._wire, connection, polite=polite, now=now)
-        tokens = TokenSource(requests, exchange=way.token, now=now)
+        tokens = TokenSource(requests, exchange=way.token, now=now, secret_source=connection.secret_source)
         self._session = Session(requests, way=way, tokens=tokens, retries=retries, accounts=accounts)
         self._features = FeatureFinder(self._session, accounts, self.version)
         self.target_groups = TargetGroupReads(self._session)

@@ -58,8 +58,8 @@ class Requests:
             extensions=self._start_extensions,
         )
 
-    def token(self) -> httpx.Request:
-        """Return the request for an access token."""
+    def token(self, secret: str | None = None) -> httpx.Request:
+        """Return the request for an access token; *secret* is used in place of the connection's."""
         connection = self._connection
         return httpx.Request(
             "POST",
@@ -68,7 +68,7 @@ class Requests:
             # source: cint-api.md section 2.1
             json={
                 "client_id": connection.client_id,
-                "client_secret": connection.client_secret,
+                "client_secret": connection.client_secret if secret is None else secret,
                 "grant_type": "client_credentials",
                 "auth_scopes": connection.auth_scopes,
                 "audience": connection.audience,

@@ -1,6 +1,6 @@
 """The access token: fetched once, shared, renewed before it expires; the old one serves while renewing fails."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -30,8 +30,17 @@ class Token:
 class TokenSource:
     """Hand out the token; concurrent callers cause one request, and share its failure."""
 
-    def __init__(self, requests: Requests, *, exchange: Exchange, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        *,
+        exchange: Exchange,
+        now: Callable[[], float],
+        secret_source: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
         self._requests = requests
+        self._secret_source = secret_source
+        self._secret: str | None = None
         self._exchange = exchange
         self._now = now
         self._lock = anyio.Lock()
@@ -77,10 +86,14 @@ class TokenSource:
     async def _renewed(self) -> Token:
         old = self._token
         asked_at = self._now()
-        outcome = await self._exchange(self._requests.token())
+        if self._secret is None and self._secret_source is not None:
+            self._secret = await self._secret_source()
+        outcome = await self._exchange(self._requests.token(self._secret))
         try:
             return _settle(outcome, asked_at)
         except RecontactError as error:
+            if isinstance(error, NotPermitted):
+                self._secret = None  # it may have been changed: the next fetch reads it again
             if old is not None and self._token is old and self._now() < old.expires_at:  # nobody saw it refused
                 return replace(old, renew_at=min(old.expires_at, self._now() + RENEWAL_PAUSE_SECONDS))
             self._failure = _again(error)

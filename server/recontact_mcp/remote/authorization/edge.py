@@ -1,0 +1,110 @@
+"""The edge: no request reaches MCP without a good token that carries what it takes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from starlette.authentication import AuthCredentials
+
+from recontact_mcp.remote.authorization.challenges import Challenges
+from recontact_mcp.remote.authorization.fetching import CannotTell
+from recontact_mcp.remote.authorization.metadata import metadata_url, resource_of
+from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
+from recontact_mcp.remote.bodies import body_of
+from recontact_mcp.scopes import NONE, READING, granted, of_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp.server.auth.provider import AccessToken
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from recontact_mcp.remote.parts import Parts
+    from recontact_mcp.scopes import Scope as Needed
+
+logger = logging.getLogger(__name__)
+
+
+def guard(parts: Parts, app: ASGIApp) -> ASGIApp:
+    """Put the edge around MCP; where no issuer is configured, nothing is asked for."""
+    issuer = parts.settings.auth_issuer
+    if issuer is None:
+        return app
+    resource = resource_of(parts)
+    verifier = verifier_for(parts.settings, issuer, parts.settings.auth_audience or resource)
+    return Edge(AuthContextMiddleware(app), verifier, Challenges(metadata_url(resource)))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Lets through who has a good token with the scopes of the request, and challenges everybody else."""
+
+    app: ASGIApp
+    verifier: Verifier
+    challenges: Challenges
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        token, refusal = await self._checked(scope)
+        if token is None:
+            await refusal(scope, receive, send)
+            return
+        carried = granted(token.scopes)
+        needed = needed_for(scope)
+        if needed - carried:
+            await self.challenges.insufficient(needed | carried)(scope, receive, send)
+            return
+        user = AuthenticatedUser(token)
+        await self.app({**scope, "user": user, "auth": AuthCredentials(token.scopes)}, receive, send)
+
+    async def _checked(self, scope: Scope) -> tuple[AccessToken | None, Response]:
+        """Return the token of a request, or the challenge that answers it without one."""
+        headers = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(headers) > 1:
+            return None, self.challenges.ambiguous()
+        kind, _, text = headers[0].decode("latin-1").partition(" ") if headers else ("", "", "")
+        if kind.lower() != "bearer":
+            return None, self.challenges.missing()
+        try:
+            token = await self.verifier.verify_token(text.strip())
+        except CannotTell:
+            logger.error("The authorization server gave no usable answer, so nobody is let in")  # noqa: TRY400 - no more
+            return None, self.challenges.unavailable()
+        return token, self.challenges.invalid()
+
+
+def needed_for(scope: Scope) -> frozenset[Needed]:
+    """Return what a request takes: a stream what reading does, a body what its calls do."""
+    if scope["method"] != "POST":
+        return READING if scope["method"] == "GET" else NONE
+    return frozenset[Any]().union(*(of_request(method, name) for method, name in calls_in(body_of(scope))))
+
+
+def calls_in(body: bytes) -> Iterator[tuple[str, str | None]]:
+    """Return the method of each request in a body, one or a batch, and the tool that it calls if it calls one.
+
+    A body that is no JSON holds none; MCP says so to whoever sent it.
+    """
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    for one in cast("list[object]", found) if isinstance(found, list) else [found]:
+        if isinstance(one, dict):
+            said = cast("dict[str, Any]", one)
+            if isinstance(method := said.get("method"), str):
+                yield method, _tool(said.get("params"))
+
+
+def _tool(params: object) -> str | None:
+    name = cast("dict[str, Any]", params).get("name") if isinstance(params, dict) else None
+    return name if isinstance(name, str) else None

@@ -1,0 +1,82 @@
+"""Access tokens that only their issuer can read: it is asked about each (RFC 7662), and believed for seconds."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from recontact_mcp.remote.authorization.tokens import access_token, is_plausible
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import AccessToken
+
+Ask: TypeAlias = Callable[[str], Awaitable[dict[str, Any]]]
+
+# ours: a token that was revoked is refused within five seconds, and a conversation asks a few times a minute.
+BELIEVED_SECONDS: Final = 5.0
+# ours: a few megabytes; beyond that, tokens are asked about once more.
+KEPT_MAX: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    token: AccessToken | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntrospectedTokens:
+    """Asks the issuer about tokens; *ask* sends one there, *wall* is the time that tokens are dated in."""
+
+    ask: Ask
+    issuer: str
+    audience: str
+    leeway_seconds: float
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    _kept: OrderedDict[bytes, _Verdict] = field(default_factory=OrderedDict[bytes, _Verdict])
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return what a good token says, None of any other.
+
+        Raises:
+            CannotTell: The issuer gave no usable answer.
+        """
+        if not is_plausible(token):
+            return None
+        name = sha256(token.encode()).digest()
+        verdict = self._kept.get(name)
+        if verdict is None or self.now() >= verdict.until:
+            found = self._judged(token, await self.ask(token))
+            verdict = _Verdict(found, self.now() + self._believed(found))
+            self._keep(name, verdict)
+        return verdict.token
+
+    def _judged(self, token: str, answer: dict[str, Any]) -> AccessToken | None:
+        if answer.get("active") is not True or not self._is_valid_now(answer):
+            return None
+        return access_token(token, answer, issuer=self.issuer, audience=self.audience)
+
+    def _is_valid_now(self, answer: dict[str, Any]) -> bool:
+        """Tell whether the issuer's own times agree; one that says no end is asked again each time."""
+        begins, ends, wall = answer.get("nbf", 0), answer.get("exp"), self.wall()
+        if not isinstance(begins, int | float) or begins > wall + self.leeway_seconds:
+            return False
+        return ends is None or (isinstance(ends, int | float) and ends > wall - self.leeway_seconds)
+
+    def _believed(self, found: AccessToken | None) -> float:
+        if found is None:
+            return BELIEVED_SECONDS
+        if found.expires_at is None:
+            return 0.0
+        return max(0.0, min(BELIEVED_SECONDS, found.expires_at - self.wall()))
+
+    def _keep(self, name: bytes, verdict: _Verdict) -> None:
+        self._kept.pop(name, None)
+        self._kept[name] = verdict
+        while len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
