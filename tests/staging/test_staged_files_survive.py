@@ -1,53 +1,23 @@
 """A staged file and what it is used for outlive the process that took it in."""
 
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
-from mcp import Client
+from served_files import send, serving, tool
 
 pytestmark = pytest.mark.anyio
 
-GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
 PATIENCE = 90.0
-
-
-@contextmanager
-def serving(folder: Path) -> Generator[tuple[str, subprocess.Popen[str]]]:
-    """Serve over HTTP in a process of its own; the address of MCP, and the process, which is killed at the end."""
-    command = [sys.executable, "-m", "recontact_mcp", "serve", "--transport", "http", "--port", "0"]
-    environment = {**os.environ, "RECONTACT_DATA_DIR": str(folder)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield next(word for word in process.stdout.readline().split() if word.startswith("http://")), process
-        finally:
-            process.kill()
-
-
-async def tool(address: str, name: str, **arguments: object) -> dict[str, Any]:
-    async with Client(address) as client:
-        result = await client.call_tool(name, {"target_group_id": GROUP, **arguments})
-    assert result.structured_content is not None
-    answer: dict[str, Any] = result.structured_content
-    return answer
 
 
 async def staged(address: str, content: bytes) -> str:
     ticket = await tool(address, "stage_upload")
-    async with httpx.AsyncClient() as web:
-        assert (await web.put(ticket["upload_url"], content=content)).status_code == 201
+    assert await send(ticket["upload_url"], content) == 201
     handle: str = ticket["ticket"]
     return handle
 

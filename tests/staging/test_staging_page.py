@@ -1,9 +1,6 @@
 """The page for whoever has no terminal, in a real browser, at a server of its own process."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,33 +11,19 @@ import anyio
 import chromium
 import httpx
 import pytest
-from mcp import Client
 from playwright.async_api import ConsoleMessage, Page, Request, expect
+from served_files import serving, tool
 
 pytestmark = pytest.mark.anyio
 
-GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
 PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """Serve over HTTP in a process of its own; the address of MCP."""
-    environment = {
-        **os.environ,
-        "RECONTACT_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "RECONTACT_STAGED_BYTES": "20000",
-    }
-    command = [sys.executable, "-m", "recontact_mcp", "serve", "--transport", "http", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
-        finally:
-            process.terminate()
-            process.wait(30)
+    with serving(tmp_path_factory.mktemp("data"), RECONTACT_STAGED_BYTES="20000") as (url, _):
+        yield url
 
 
 @dataclass
@@ -80,15 +63,6 @@ async def visited(url: str, **options: Any) -> AsyncGenerator[Visit]:
             page.on("request", remember)
             await page.goto(url)
             yield visit
-
-
-async def tool(address: str, name: str, **arguments: object) -> dict[str, Any]:
-    """Call a tool as an assistant does."""
-    async with Client(address) as client:
-        result = await client.call_tool(name, {"target_group_id": GROUP, **arguments})
-    assert result.structured_content is not None
-    answer: dict[str, Any] = result.structured_content
-    return answer
 
 
 @pytest.fixture
@@ -179,7 +153,7 @@ async def test_a_page_of_another_site_can_frame_load_and_script_nothing(address:
         page = await web.get(f"{address.removesuffix('/mcp')}/staged")
     policy = page.headers["content-security-policy"]
     assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] in {"no-referrer", "same-origin"}
     for part in ("default-src 'none'", "frame-ancestors 'none'", "connect-src 'self'", "base-uri 'none'"):
         assert part in policy
     assert "unsafe" not in policy
