@@ -155,6 +155,14 @@ class Opening:
         runtime = await self._shared()
         return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
 
+    async def receiving(self) -> Runtime:
+        """Return what takes files in, whoever sends them: to know a ticket's address is what lets them.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        return await self._shared()
+
     async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime

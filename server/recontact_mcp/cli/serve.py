@@ -35,7 +35,7 @@ def serve(
 ) -> None:
     """Serve MCP: over stdio (the default), or over streamable HTTP.
 
-    Over HTTP no local file can be read: a client uploads a short list of ids instead of a path. More than this
+    Over HTTP no local file can be read: stage_upload lets a person send one to the server. More than this
     machine is served only with a public URL and an authorization server; SIGTERM ends it without losing a call.
     """
     if transport is Transport.STDIO:
