@@ -135,7 +135,7 @@ def test_without_a_terminal_nothing_is_decided(
 
 
 def test_what_waits_is_listed(asked: Callable[..., None], run: "Run") -> None:
-    assert run("approve").exit_code == 0  # before anything was ever started
+    assert run("approve").exit_code == 1  # before anything was ever started
     asked("https://issuer#ann", "EFGH2345")
     assert "Nothing waits" in run("approve").stdout
     asked()
@@ -147,3 +147,11 @@ def test_whoever_asked_over_http_decides_elsewhere(asked: Callable[..., None], t
     asked("https://issuer#ann")
     code, shown = terminal("approve", SHOWN, types=PHRASE)
     assert (code, "NOT_FOUND" in shown, "500" in shown) == (1, True, False)
+
+
+def test_a_code_to_register_a_passkey_is_made_once_there_is_a_ledger(asked: Callable[..., None], run: "Run") -> None:
+    assert "Nothing was asked for here yet." in run("approve", "--enrol", "https://issuer#ann").stderr
+    asked()
+    codes = {run("approve", "--enrol", "https://issuer#ann").stdout for _ in range(2)}
+    assert {len(code.strip()) for code in codes} == {22}
+    assert len(codes) == 2

@@ -1,4 +1,4 @@
-"""What people do on the approval page, in a real browser: with a mouse, with a keyboard, in the light and in the dark."""
+"""What people do on the approval page, in a real browser: with a mouse, with a keyboard, by day and by night."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Literal

@@ -15,6 +15,8 @@ from recontact_tools.watched import Publish, publish_nothing
 # ours: enough for a person who mistypes; of 6.5e11 codes a guesser sees next to nothing.
 ATTEMPTS_MOST = 20
 ATTEMPTS_WITHIN = timedelta(minutes=10)
+# How the name of a method ends that a passkey is a part of.
+PASSKEY = "passkey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Decisions:
         """
         approval = await self.plan(plan_id, who=who)
         self._check_undecided(approval)
+        if self.rules.passkey and not method.endswith(PASSKEY):
+            raise passkey_needed()
         await self.check_attempts(f"phrase {plan_id}")
         check_phrase(typed, approval.plan)
         now = self.clock.now()
@@ -137,6 +141,14 @@ def no_such_code() -> NotFound:
     return NotFound(
         "There is no such code for you to decide about, or it has expired.",
         next_step="Ask for the code again: the assistant's call, repeated, shows it or a new one.",
+    )
+
+
+def passkey_needed() -> NotAllowed:
+    """Say that a passkey has to confirm it, and none did."""
+    return NotAllowed(
+        "This has to be confirmed with a registered passkey, and was not; nothing was approved.",
+        next_step="Open the page again, and unlock the device that holds the passkey.",
     )
 
 
