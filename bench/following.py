@@ -19,6 +19,7 @@ from bench.timing import Pair
 
 from recontact_service.seed import DEFAULT_TARGET_GROUP_ID
 from recontact_tools.desk import Desk
+from recontact_tools.elected import Elected
 from recontact_tools.engine import DurableEngine
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
@@ -94,9 +95,8 @@ async def engine_on(folder: Path, ledger: SqlLedger, now: Callable[[], datetime]
     clock = Clock(now=now, sleep=lambda seconds: anyio.sleep(seconds / HASTE))
     way = Gateway(CONNECTION, transport=httpx.MockTransport(answered))
     async with way as gateway, anyio.create_task_group() as tasks:
-        engine = DurableEngine(
-            folder, Desk(gateway, ledger, clock, 1.0, ANYTHING, Seal(lambda: bytes(32)), timedelta(days=30)), tasks
-        )
+        desk = Desk(gateway, ledger, clock, 1.0, ANYTHING, Seal(lambda: bytes(32)), timedelta(days=30))
+        engine = DurableEngine(Elected(folder, desk, tasks), desk, tasks)
         yield engine
         tasks.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):

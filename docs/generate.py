@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from recontact_mcp.cli.commands import app
 from recontact_mcp.settings import Settings, variable
-from recontact_tools.catalog import CATALOG, Operation
+from recontact_tools.catalog import EVERYTHING, Operation, catalog
 from recontact_tools.error_codes import EXPLANATIONS
 from recontact_tools.errors import ErrorCode
 
@@ -65,14 +65,16 @@ def effect(operation: Operation) -> str:
         return "reads"
     if operation.destructive:
         return "removes, after a person agreed"
-    return "stops" if operation.idempotent else "adds"
+    if operation not in catalog(local_files=True):
+        return "makes a ticket; over HTTP only"
+    return "adds" if operation in catalog(local_files=False) else "stops; not over HTTP"
 
 
 def tools() -> str:
     """List the tools: name, effect, first sentence of what the model reads."""
     rows = [
         (f"`{operation.name}`", effect(operation), first_sentence(inspect.getdoc(operation.run) or ""))
-        for operation in CATALOG
+        for operation in EVERYTHING
     ]
     return table(("Tool", "Effect", "What it does"), rows)
 

@@ -1,13 +1,15 @@
 """Builds the MCP server: the catalog as tools, and what goes with them."""
 
 import inspect
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from secrets import token_bytes
 from typing import Any, cast
 
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp_types import CallToolResult, ToolAnnotations
 
@@ -22,7 +24,7 @@ from recontact_mcp.resources import add_resources
 from recontact_mcp.settings import Settings
 from recontact_mcp.tasks import JobTasks, TaskListening, Tasks
 from recontact_mcp.tasks.wire import Asking
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 NAME = "recontact-mcp"
 INSTRUCTIONS = """\
@@ -30,20 +32,29 @@ Recontacts are the respondents (RSIDs) who alone may re-enter a survey (a target
 Uploads and removals are jobs: start one, then follow it with its job tool (wait_seconds=45) or resource.
 One job at a time per target group, at most 100,000 IDs each; project_id and account_id are found or configured.
 Errors say whether anything changed and what to do next: JOB_RUNNING names a job to follow; after OUTCOME_UNKNOWN look.
-Respondent IDs are personal data: upload by path, and list them only when the user asks for IDs."""
+Respondent IDs are personal data: upload {by}, and list them only when the user asks for IDs."""
+BY_PATH = "by path"
+BY_TICKET = "a file by the ticket of stage_upload"
 
 # ours: the lists are fixed for the life of a process; a client may keep them for an hour.
 LISTS_FRESH_MS = 3_600_000
 
 
 def build_server(
-    settings: Settings, *, effects: Effects | None = None, local_files: bool = True, approve_url: str | None = None
+    settings: Settings,
+    *,
+    effects: Effects | None = None,
+    local_files: bool = True,
+    state_keys: Sequence[bytes] = (),
+    approve_url: str | None = None,
 ) -> RecontactServer:
     """Build the server of one process; nothing is opened before its first request.
 
     *effects* is where time, ids and the way to the API can be replaced; *local_files* is whether `path`
     uploads may read this machine's files, which only a client that runs the server itself may ask for.
     *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
+    *state_keys*, of 32 bytes or more, seal what clients carry between the rounds of a question: the first one seals,
+    all open. None: those of the settings, or a key of this process alone.
     """
     bus = InMemorySubscriptionBus()
     opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files, approve_url=approve_url)
@@ -61,7 +72,7 @@ def build_server(
     server = RecontactServer(
         NAME,
         title="Recontacts",
-        instructions=INSTRUCTIONS,
+        instructions=INSTRUCTIONS.format(by=BY_PATH if local_files else BY_TICKET),
         version=version(NAME),
         lifespan=lifespan,
         subscriptions=bus,
@@ -70,6 +81,7 @@ def build_server(
             "prompts/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
             "resources/templates/list": CacheHint(ttl_ms=LISTS_FRESH_MS, scope="public"),
         },
+        request_state_security=_sealing(settings, state_keys),
         log_level=settings.log_level,
         extensions=[Tasks(tasks)] if settings.tasks else None,
         middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
@@ -78,16 +90,23 @@ def build_server(
     server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
     server.asking_seconds = settings.confirm_seconds
     server.opening = opening
+    server.local_files = local_files
     _add_tools(server)
     add_resources(server, opening)
     add_kept_resources(server, opening)
-    add_prompts(server)
+    add_prompts(server, local_files=local_files)
     add_completions(server, opening)
     return server
 
 
+def _sealing(settings: Settings, state_keys: Sequence[bytes]) -> RequestStateSecurity:
+    """Seal rounds for as long as a plan can be confirmed."""
+    keys = state_keys or settings.state_keys or (token_bytes(32),)
+    return RequestStateSecurity(keys=keys, ttl=settings.plan_seconds)
+
+
 def _add_tools(server: RecontactServer) -> None:
-    for operation in CATALOG:
+    for operation in catalog(local_files=server.local_files):
         server.add_tool(
             operation.run,
             title=operation.title,

@@ -30,7 +30,7 @@ from recontact_mcp.opening import Opening
 from recontact_mcp.schemas import arguments_schema, result_schema
 from recontact_mcp.scopes import READING, Scope, check_scopes, of_tool
 from recontact_mcp.subjects import explained_call, explained_read
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import EVERYTHING, hidden_argument
 from recontact_tools.errors import (
     ErrorCode,
     InvalidInput,
@@ -40,10 +40,12 @@ from recontact_tools.errors import (
     RecontactError,
     Unreachable,
 )
+from recontact_tools.ledger import LedgerUnavailable
+from recontact_tools.reading_source import not_read_from_here
 
 logger = logging.getLogger(__name__)
 
-OPERATIONS = {operation.name: operation for operation in CATALOG}
+OPERATIONS = {operation.name: operation for operation in EVERYTHING}
 LOOK_WITH = {
     "upload_recontacts": "list_upload_jobs and get_recontact_overview",
     "remove_all_recontacts": "get_recontact_overview",
@@ -51,7 +53,6 @@ LOOK_WITH = {
     "replace_recontacts": "get_recontact_overview",
     "cancel_recontact_job": "get_upload_job or get_removal_job",
 }
-NO_SUCH_RESOURCE = "There is no such resource: resources/templates/list shows what can be read."
 # ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.
 CALL_SECONDS = 57.0
 
@@ -59,6 +60,8 @@ CALL_SECONDS = 57.0
 class RecontactServer(MCPServer[Opening]):
     """The SDK's server with our boundary: errors keep their fields, and the list of tools is made once."""
 
+    # Whether clients run the server on their own machine, whose files it may read.
+    local_files: bool = True
     # What the server holds, for what is served beside MCP.
     opening: Opening
     listed: tuple[Tool, ...] = ()
@@ -69,7 +72,7 @@ class RecontactServer(MCPServer[Opening]):
     async def list_tools(self) -> list[Tool]:
         """Return the tools with schemas that every host can take."""
         if not self.listed:
-            self.listed = tuple(portable(tool) for tool in await super().list_tools())
+            self.listed = tuple(portable(tool, self._hidden) for tool in await super().list_tools())
         return list(self.listed)
 
     async def call_tool(
@@ -80,7 +83,7 @@ class RecontactServer(MCPServer[Opening]):
         Raises:
             MCPError: There is no tool of this name.
         """
-        if name not in OPERATIONS:
+        if self._tool_input_schema(name) is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no such tool: tools/list shows all.")
         try:
             _check_carried(of_tool(name), context)
@@ -113,7 +116,7 @@ class RecontactServer(MCPServer[Opening]):
         except NotAllowed as refusal:
             raise unreadable(refusal) from None
         except ResourceNotFoundError:
-            raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE) from None
+            raise no_such_resource(str(uri)) from None
         except UnexpectedResourceError as failure:
             raise unreadable(await explained_read(failure.__cause__, str(uri), context)) from None
 
@@ -133,15 +136,28 @@ class RecontactServer(MCPServer[Opening]):
                 message="There is no such prompt, or its arguments do not fit: prompts/list shows both.",
             ) from error
 
+    @property
+    def _hidden(self) -> str:
+        return hidden_argument(local_files=self.local_files)
+
     def _check_names(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Refuse arguments that no parameter has: one that is ignored would be believed to have worked."""
         known = set((self._tool_input_schema(name) or {})["properties"])
+        if not self.local_files and "path" in known & set(arguments):
+            raise not_read_from_here()
+        known.discard(self._hidden)
         if set(arguments) - known:
             raise InvalidInput(
                 f"{name} was called with an argument that it does not have; nothing was sent.",
                 next_step=f"Use only: {', '.join(sorted(known))}.",
                 safe_to_repeat=True,
             )
+
+
+def no_such_resource(uri: str) -> MCPError:
+    """Return the refusal of a URI that names nothing here, with that URI, as the protocol asks."""
+    message = "There is no such resource: resources/templates/list shows what can be read."
+    return MCPError(code=INVALID_PARAMS, message=message, data={"uri": uri})
 
 
 def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | None) -> None:
@@ -171,6 +187,9 @@ def translated(name: str, failure: ToolError) -> RecontactError:
         return cause
     if isinstance(cause, ValidationError):
         return _invalid_arguments(name, cause)
+    if isinstance(cause, LedgerUnavailable):
+        logger.error("Tool %s: %s", name, cause)
+        return _unfinished(name, "had no answer from the server's database", ErrorCode.UNAVAILABLE)
     logger.error("Tool %s failed unexpectedly", name, exc_info=cause)
     return _unfinished(name, "failed unexpectedly", ErrorCode.INTERNAL_ERROR)
 
@@ -190,9 +209,9 @@ def _invalid_arguments(name: str, invalid: ValidationError) -> InvalidInput:
 
 
 def _unfinished(name: str, happened: str, code: ErrorCode) -> RecontactError:
-    if OPERATIONS[name].read_only:
+    if name not in LOOK_WITH:  # it starts no job
         return Unreachable(
-            f"Reading {happened}; nothing was changed.",
+            f"{'Reading' if OPERATIONS[name].read_only else 'The call'} {happened}; nothing was changed.",
             code=code,
             next_step="Repeat the call once; if it fails again, tell the user and point them to the server's log.",
         )
@@ -208,15 +227,20 @@ def unreadable(error: BaseException | None) -> MCPError:
     if isinstance(error, RecontactError):
         code = INVALID_PARAMS if isinstance(error, InvalidInput | NotAllowed | NotFound) else INTERNAL_ERROR
         return MCPError(code=code, message=error.message, data={"error": error.as_dict()})
+    if isinstance(error, LedgerUnavailable):
+        logger.error("A resource: %s", error)
+        return MCPError(code=INTERNAL_ERROR, message="The server's database did not answer; nothing was changed.")
     logger.error("A resource failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Reading failed unexpectedly; nothing was changed.")
 
 
-def portable(tool: Tool) -> Tool:
-    """Return a tool with schemas that every host can take."""
+def portable(tool: Tool, hidden: str) -> Tool:
+    """Return a tool with schemas that every host can take, without the argument *hidden*."""
+    arguments = arguments_schema(tool.input_schema)
+    arguments["properties"].pop(hidden, None)
     return tool.model_copy(
         update={
-            "input_schema": arguments_schema(tool.input_schema),
+            "input_schema": arguments,
             "output_schema": result_schema(tool.output_schema or {}),
         }
     )

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recontact_service.running import running
-from recontact_service.settings import ServiceSettings
+from recontact_service.settings import Postgres, ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
 
 logger = logging.getLogger(__name__)
@@ -18,14 +19,25 @@ logger = logging.getLogger(__name__)
 CLIENT_ID = "embedded"
 # Resolved by nobody: requests go straight into the mounted app.
 HOST = "http://recontact-service.invalid"
+DATABASE_FILE = "service.sqlite"
+
+
+def service_database(folder: Path, database_url: SecretStr | None) -> Path | Postgres:
+    """Return where the service keeps its data: on the PostgreSQL that was named, or in a file of *folder*."""
+    return Postgres(url=database_url.get_secret_value()) if database_url else folder / DATABASE_FILE
 
 
 @asynccontextmanager
-async def embedded_gateway(folder: Path, *, pace: float, api_version: str) -> AsyncGenerator[Gateway]:
-    """Run the service on *folder*'s database and yield a gateway into it; credentials live for this process."""
+async def embedded_gateway(
+    folder: Path, *, pace: float, api_version: str, database_url: SecretStr | None = None
+) -> AsyncGenerator[Gateway]:
+    """Run the service on *folder*'s database, or a named one, and yield a gateway into it.
+
+    Any number of processes may do so on one database; the credentials live for this one.
+    """
     secret = secrets.token_urlsafe(32)
     settings = ServiceSettings(
-        database=folder / "service.sqlite",
+        database=service_database(folder, database_url),
         pace=pace,
         clients={CLIENT_ID: secret},
         # assumed: here is no history of sessions to look response ids up in, and a rehearsal needs an outcome.

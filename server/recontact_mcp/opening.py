@@ -16,11 +16,12 @@ from mcp.shared.subscriptions import ResourceUpdated
 from recontact_mcp import consent
 from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.access_source import callers_for
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.approving import Where
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime
+from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
-LEDGER_FILE = "ledger.sqlite"
 SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
@@ -109,6 +109,11 @@ class Opening:
         self._relay: Relay
         self._followers: Followers
 
+    @property
+    def on_database(self) -> bool:
+        """Whether everything is kept in PostgreSQL, which others share."""
+        return self._settings.database_url is not None
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Opening]:
         """Hold open what gets opened, until the server stops."""
@@ -135,7 +140,7 @@ class Opening:
 
         Raises:
             NotAllowed: Nobody that is known here makes it.
-            Unreachable: The data directory cannot be used; the next call tries again.
+            Unreachable: The data directory, or the database, cannot be used; the next call tries again.
         """
         caller = self._callers.current()
         await self._shared()
@@ -170,6 +175,21 @@ class Opening:
         self._runtime = runtime
         return runtime
 
+    async def unready(self) -> str | None:
+        """Say why this server should not be sent requests now, in our own words; None where it is ready."""
+        from recontact_mcp.data_directory import anticipating_faults
+        from recontact_tools.shared_key import check_shared_key
+
+        try:
+            with anticipating_faults(database=self.on_database):
+                runtime = await self._shared()
+                await runtime.ledger.updates.latest()
+                if self.on_database:
+                    await check_shared_key(runtime.ledger, runtime.seal)
+        except Unreachable as refusal:
+            return refusal.message
+        return None
+
     def can_ask(self, ctx: Context[Lifespan]) -> bool:
         """Tell whether the client can put a question to a person."""
         return consent.can_ask(ctx.client_capabilities)
@@ -203,32 +223,31 @@ class Opening:
             await self._effects.clock.sleep(WAKE_AFTER_SECONDS)
             # A directory that cannot be used is in the log by then, and is told to whoever calls a tool.
             with suppress(Unreachable, OSError):
-                if (self._settings.home / LEDGER_FILE).exists():
+                if self.on_database or (self._settings.home / LEDGER_FILE).exists():
                     await self._shared()
 
     async def _open(self) -> Runtime:
         from recontact_mcp.data_directory import anticipating_faults
 
-        with anticipating_faults():
+        with anticipating_faults(database=self.on_database):
             runtime: Runtime = await self._tasks.start(self._hold)
         return runtime
 
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
-        from recontact_mcp.data_directory import resume
+        from recontact_mcp.data_directory import forget_staged, resume
+        from recontact_mcp.storage import opened_storage
         from recontact_mcp.tenants import Tenants
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
         from recontact_tools.followers import Followers
-        from recontact_tools.ledger.sql import SqlLedger
         from recontact_tools.relay import Relay
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
-        home = settings.home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         way = self._effects.gateway or gateway_for
         async with way(settings) as gateway:
-            ledger = (self._effects.ledger or SqlLedger.open)(home / LEDGER_FILE)
+            storage = await opened_storage(settings, self._effects.ledger)
+            ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = seal_of(settings)
             desk = Desk(
@@ -236,7 +255,7 @@ class Opening:
             )
             desk.mandates = self._mandate
             background = anyio.create_task_group()
-            engine = DurableEngine(home, desk, background)
+            engine = DurableEngine(storage.crew(desk, background), desk, background)
             new_id, publish = self._effects.new_id, relay.publish
             runtime = Runtime(
                 rules,
@@ -250,16 +269,17 @@ class Opening:
                 publish=publish,
                 ending=self.ending,
             )
-            self._relay, self._followers = relay, Followers(home, runtime, self.watched)
+            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
             try:
                 async with background:
                     self._tenants = Tenants(
                         runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
                     )
                     if not settings.read_only:  # it changes nothing, nor for others
-                        background.start_soon(resume, engine)
+                        background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
                     background.start_soon(self._followers.run)
+                    background.start_soon(partial(forget_staged, ledger, clock, database=self.on_database))
                     task_status.started(runtime)
                     await self._closing.wait()
                     background.cancel_scope.cancel()
@@ -267,7 +287,7 @@ class Opening:
                 # Not before the background has ended: a thread of it may still be reading the ledger.
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
-                    await ledger.aclose()
+                    await storage.aclose()
 
     async def _mandate(self, principal: str, account_id: int) -> Mandate:
         return await self._tenants.mandate(principal, account_id)
@@ -293,6 +313,9 @@ class Opening:
             compare_pages=1_000 if settings.embedded else settings.compare_pages,
             snapshots_kept=timedelta(days=settings.snapshot_days),
             template_id=settings.template_id,
+            staging=None
+            if self._local_files
+            else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
             approval=approval_rules_of(settings, self._approve_url),
         )
 
@@ -359,7 +382,12 @@ async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
     if settings.embedded:
         from recontact_mcp.embedded import embedded_gateway
 
-        way = embedded_gateway(settings.data_dir, pace=settings.pace, api_version=settings.cint_api_version)
+        way = embedded_gateway(
+            settings.data_dir,
+            pace=settings.pace,
+            api_version=settings.cint_api_version,
+            database_url=settings.database_url,
+        )
         async with way as gateway:
             yield gateway
         return

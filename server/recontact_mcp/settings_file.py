@@ -10,10 +10,11 @@ Raw: TypeAlias = "str | int | float | bool | list[Raw] | dict[str, Raw]"
 
 # ours: client secrets have some 64 characters.
 SECRET_CHARACTERS_MAX = 1_024
-
-
-# Some may also stand alone in a file, which the setting of its name and `_file` names.
-SECRETS = frozenset({"cint_client_secret", "approval_client_secret", "auth_client_secret"})
+# These may also stand alone in a file, which the setting of its name and `_file` names.
+SECRETS = frozenset({"cint_client_secret", "approval_client_secret"})
+_FURTHER = frozenset({"auth_client_secret", "snapshot_key", "state_key"})
+# These hold a secret where they name a user.
+_URLS = ("cint_proxy", "database_url")
 
 
 class SettingsError(Exception):
@@ -57,7 +58,7 @@ def _parsed(text: str) -> dict[str, Raw]:
 
 
 def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
-    return bool(SECRETS & values.keys()) or "@" in str(values.get("cint_proxy", ""))
+    return bool((SECRETS | _FURTHER) & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
 
 
 def secret_in(path: Path, name: str = "CINT_CLIENT_SECRET_FILE") -> str:

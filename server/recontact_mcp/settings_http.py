@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from recontact_mcp.settings_values import ApiUrl, hosts, listening_address, networks, origins
+from recontact_mcp.settings_values import ApiUrl, hosts, key_bytes, keys, listening_address, networks, origins
 
 
 class HttpSettings(BaseModel):
@@ -100,3 +100,16 @@ class HttpSettings(BaseModel):
         le=3_600,
         description="Seconds that requests under way may take to end after that; waits for jobs end at once.",
     )
+    state_key: Annotated[SecretStr, AfterValidator(keys)] | None = Field(
+        default=None,
+        description="Key that seals what a client carries from one round of a question to the next, 32 bytes in base64;"
+        " the same for every server behind one address. Several, separated by commas: the first one seals, all open."
+        " Unset: one from the database that the servers share, or of this process alone.",
+    )
+
+    @property
+    def state_keys(self) -> tuple[bytes, ...]:
+        """The keys of what clients carry between rounds, where they are configured; the first one seals."""
+        if self.state_key is None:
+            return ()
+        return tuple(key_bytes(key) for key in self.state_key.get_secret_value().split(","))

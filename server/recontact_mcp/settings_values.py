@@ -220,6 +220,14 @@ def split_address(value: str) -> tuple[str, int | None]:
     return host.strip("[]"), int(port) if usable else None
 
 
+def keys(value: SecretStr) -> SecretStr:
+    """Accept one key, or several that are separated by commas; each only once."""
+    found = [key_bytes(key) for key in value.get_secret_value().split(",")]
+    if len(found) != len(set(found)):
+        raise ValueError("each key may be given once only")
+    return value
+
+
 def _entries(value: object, separator: str) -> list[object] | None:
     if isinstance(value, str):
         return [entry.strip() for entry in value.split(separator) if entry.strip()]

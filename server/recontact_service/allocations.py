@@ -14,7 +14,7 @@ _LAST_MODIFIED: dict[str, Json] = {
 _SUPPLIER_LISTS = ("exchange_suppliers", "blocked_suppliers")
 
 
-async def get_allocations(request: Request) -> Answer:
+def get_allocations(request: Request) -> Answer:
     """Answer the allocations of a launched target group; assumed: they never name the template they came from."""
     allocations = object_in(launched(document_of(request)).document, "allocations")
     opened = object_in(allocations, "open_exchange_allocations")
@@ -38,7 +38,7 @@ async def get_allocations(request: Request) -> Answer:
     )
 
 
-async def list_templates(request: Request) -> Answer:
+def list_templates(request: Request) -> Answer:
     """Answer a page of the global templates; here an empty cursor is the end."""
     listed: dict[str, Json] = {
         key: {"template_id": key, "name": template.name, **_LAST_MODIFIED} for key, template in TEMPLATES.items()
@@ -47,7 +47,7 @@ async def list_templates(request: Request) -> Answer:
     return as_json({"templates": shown, "has_more": following is not None, "next_cursor": following or ""})
 
 
-async def get_template(request: Request) -> Answer:
+def get_template(request: Request) -> Answer:
     """Answer a global template as it is for everyone."""
     template = TEMPLATES.get(request.route.ids["template_id"])
     if template is None:
@@ -65,7 +65,7 @@ async def get_template(request: Request) -> Answer:
     return Answer(answer.status, answer.body, (*answer.headers, (b"etag", b'W/"1"')))
 
 
-async def get_template_of_unit(request: Request) -> Answer:
+def get_template_of_unit(request: Request) -> Answer:
     """Answer a global template as it applies to a business unit and locale; assumed: as it is for everyone.
 
     Its list of answers holds no 404; assumed: a template that there is not is a bad request.

@@ -1,7 +1,7 @@
 """The ASGI application: a request falls through faults, token, version and path to one operation."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from recontact_service.problems import Answer, Problem, internal_error, not_foun
 from recontact_service.requests import Handler, Parts, Request, trace_of
 from recontact_service.routes import Route, check_path, find_route
 from recontact_service.settings import ServiceSettings
-from recontact_service.store import StoreFault
+from recontact_service.store import StoreFault, reading
 from recontact_service.values import JobKind
 from recontact_service.versions import VERSIONS, Version
 
@@ -25,11 +25,17 @@ _HANDLERS: Mapping[Operation, Handler] = {
     Operation.UPLOAD_RSIDS: jobs.upload_rsids,
     Operation.UPLOAD_RESPONDENTS: jobs.upload_respondents,
     Operation.REMOVE_ALL: jobs.remove_all_rsids,
+    Operation.DOWNLOAD: reads.download_file,
+    Operation.GET_EXCLUSIONS_OVERVIEW: exclusions.get_overview,
+    Operation.LIST_PROJECT_EXCLUSIONS: exclusions.list_of_project,
+    Operation.LIST_EXCLUSION_GROUP_MEMBERS: exclusions.list_members,
+}
+# What only makes point reads, and runs as a whole where the store answers them.
+_READS: Mapping[Operation, Callable[[Request], Answer]] = {
     Operation.GET_RSIDS_UPLOAD: partial(reads.get_upload_job, kind=JobKind.UPLOAD_RSIDS),
     Operation.GET_RESPONDENTS_UPLOAD: partial(reads.get_upload_job, kind=JobKind.UPLOAD_RESPONDENTS),
     Operation.GET_REMOVAL: reads.get_removal_job,
     Operation.LIST_UPLOADS: reads.list_upload_jobs,
-    Operation.DOWNLOAD: reads.download_file,
     Operation.OVERVIEW: reads.get_recontacts_overview,
     Operation.LIST_RSIDS: reads.list_rsids,
     Operation.GET_TARGET_GROUP: target_groups.get_target_group,
@@ -45,11 +51,8 @@ _HANDLERS: Mapping[Operation, Handler] = {
     Operation.GET_TEMPLATE_OF_UNIT: allocations.get_template_of_unit,
     Operation.GET_EXCLUSION_POLICY: exclusions.get_policy,
     Operation.GET_ACTIVITY_EXCLUSIONS: exclusions.get_activity_exclusions,
-    Operation.GET_EXCLUSIONS_OVERVIEW: exclusions.get_overview,
     Operation.LIST_EXCLUDED_RSIDS: exclusions.list_rsids,
-    Operation.LIST_PROJECT_EXCLUSIONS: exclusions.list_of_project,
     Operation.LIST_EXCLUSION_GROUPS: exclusions.list_groups,
-    Operation.LIST_EXCLUSION_GROUP_MEMBERS: exclusions.list_members,
 }
 
 
@@ -123,7 +126,11 @@ async def _operate(route: Route, scope: Scope, receive: Receive, *, parts: Parts
         receive=receive,
         parts=parts,
     )
-    answer = await _HANDLERS[route.operation](request)
+    read = _READS.get(route.operation)
+    if read is not None:
+        answer = await reading(parts.store, partial(read, request))
+    else:
+        answer = await _HANDLERS[route.operation](request)
     if route.operation in TRACED:
         trace = f"00-{trace_of(headers, new_uuid=parts.new_uuid)}-{parts.new_uuid().replace('-', '')[:16]}-01"
         return Answer(answer.status, answer.body, (*answer.headers, (b"traceparent", trace.encode())))

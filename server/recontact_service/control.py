@@ -6,7 +6,7 @@ from recontact_service.bodies import read_json
 from recontact_service.faults import Fault, FaultKind, Faults
 from recontact_service.operations import Operation
 from recontact_service.problems import Answer, as_json, bad_parameter, not_found
-from recontact_service.store import Store
+from recontact_service.store import Store, reading
 from recontact_service.values import Json
 
 PREFIX = "/_service/"
@@ -27,7 +27,7 @@ async def answer(scope: Scope, receive: Receive, *, faults: Faults, store: Store
         return Answer(204, b"", ())
     if request == ("GET", "requests"):
         requests: dict[str, Json] = {name.value: count for name, count in faults.requests.items()}
-        return as_json({"requests": requests, "jobs": dict(store.count_jobs())})
+        return as_json({"requests": requests, "jobs": dict(await reading(store, store.count_jobs))})
     raise not_found()
 
 

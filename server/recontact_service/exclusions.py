@@ -15,12 +15,13 @@ from recontact_service.requests import (
     page_size_of,
     query_of,
 )
+from recontact_service.store import reading
 from recontact_service.values import Json, TargetGroup
 
 _DURATION = "P90D"  # source: changelog of the API, 27 April 2026: the duration of an exclusion that names none
 
 
-async def get_policy(request: Request) -> Answer:
+def get_policy(request: Request) -> Answer:
     """Answer whether a target group excludes who completed another of its project, draft or launched."""
     group = document_of(request)
     created = group.document.get("created_at")
@@ -34,7 +35,7 @@ async def get_policy(request: Request) -> Answer:
     )
 
 
-async def get_activity_exclusions(request: Request) -> Answer:
+def get_activity_exclusions(request: Request) -> Answer:
     """Answer the target groups and projects whose respondents may not enter, draft or launched."""
     listed = objects_in(document_of(request).document, "respondent_activity_exclusions")
     return as_json({"respondent_activity_exclusions": [{"duration": _DURATION, **one} for one in listed]})
@@ -42,13 +43,14 @@ async def get_activity_exclusions(request: Request) -> Answer:
 
 async def get_overview(request: Request) -> Answer:
     """Answer how many single respondents may not enter."""
-    group = group_of(request).number
-    count = await to_thread.run_sync(partial(request.parts.store.count_excluded, group))
-    guids = document_of(request).document.get("excluded_guids", 0)
+    store = request.parts.store
+    group, document = await reading(store, lambda: (group_of(request).number, document_of(request).document))
+    count = await to_thread.run_sync(partial(store.count_excluded, group))
+    guids = document.get("excluded_guids", 0)
     return as_json({"saved_respondent_ids_count": count, "saved_access_respondent_guids_count": guids})
 
 
-async def list_rsids(request: Request) -> Answer:
+def list_rsids(request: Request) -> Answer:
     """Answer a page of the respondent IDs that may not enter, in ascending order."""
     group = group_of(request).number
     query, settings = query_of(request), request.parts.settings
@@ -77,7 +79,7 @@ async def list_of_project(request: Request) -> Answer:
     )
 
 
-async def list_groups(request: Request) -> Answer:
+def list_groups(request: Request) -> Answer:
     """Answer a page of the exclusion groups of a target group.
 
     Its list of answers holds no 404; assumed: a target group that there is not is in none.

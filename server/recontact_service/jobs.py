@@ -7,7 +7,7 @@ from anyio import to_thread
 from recontact_service.lines import read_lines
 from recontact_service.problems import Answer, Problem, as_json, bad_parameter, conflict
 from recontact_service.requests import Request, group_of, query_of, trace_of
-from recontact_service.store import JobAlreadyProcessing
+from recontact_service.store import JobAlreadyProcessing, reading
 from recontact_service.uploads import receive_file
 from recontact_service.values import JobKind, NewJob, StoredGroup, Upload
 
@@ -29,11 +29,15 @@ async def upload_respondents(request: Request) -> Answer:
 
 async def remove_all_rsids(request: Request) -> Answer:
     """Start the removal of every respondent ID."""
-    return await _create(request, group_of(request), kind=JobKind.REMOVE_ALL, upload=None)
+    return await _create(request, await _group_of(request), kind=JobKind.REMOVE_ALL, upload=None)
+
+
+async def _group_of(request: Request) -> StoredGroup:
+    return await reading(request.parts.store, partial(group_of, request))
 
 
 async def _upload(request: Request, *, kind: JobKind, by_response_id: bool) -> Answer:
-    group = group_of(request)
+    group = await _group_of(request)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
     name, content = await receive_file(request.receive, headers, settings=request.parts.settings)
     if request.parts.settings.over_cap == "refuse_request" and not by_response_id:

@@ -10,6 +10,7 @@ from recontact_service.cursors import key_cursor, read_key_cursor
 from recontact_service.pages import rsid_page, with_cursor
 from recontact_service.problems import Answer, as_json, bad_parameter, not_found
 from recontact_service.requests import Request, group_of, page_size_of, query_of
+from recontact_service.store import reading
 from recontact_service.values import Ending, Job, JobKind, JobStatus, Json
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -17,12 +18,12 @@ _FILE_NAME_MAX = 255  # ours: what file systems take
 _UPLOADS = frozenset({JobKind.UPLOAD_RSIDS, JobKind.UPLOAD_RESPONDENTS})
 
 
-async def get_recontacts_overview(request: Request) -> Answer:
+def get_recontacts_overview(request: Request) -> Answer:
     """Answer the number of stored respondent IDs."""
     return as_json({"saved_respondent_ids_count": group_of(request).saved})
 
 
-async def list_rsids(request: Request) -> Answer:
+def list_rsids(request: Request) -> Answer:
     """Answer a page of respondent IDs in ascending order."""
     group = group_of(request).number
     query, settings = query_of(request), request.parts.settings
@@ -37,7 +38,7 @@ async def list_rsids(request: Request) -> Answer:
     return as_json(with_cursor(shown, following, settings=settings))
 
 
-async def get_upload_job(request: Request, *, kind: JobKind) -> Answer:
+def get_upload_job(request: Request, *, kind: JobKind) -> Answer:
     """Answer an upload job."""
     kinds = _UPLOADS if request.parts.settings.jobs_readable_on_both_upload_paths else {kind}
     job = _find(request, kinds)
@@ -46,12 +47,12 @@ async def get_upload_job(request: Request, *, kind: JobKind) -> Answer:
     return as_json({**_describe(job, request), "partial_success_reason": partial_success})
 
 
-async def get_removal_job(request: Request) -> Answer:
+def get_removal_job(request: Request) -> Answer:
     """Answer a removal job."""
     return as_json(_describe(_find(request, {JobKind.REMOVE_ALL}), request))
 
 
-async def list_upload_jobs(request: Request) -> Answer:
+def list_upload_jobs(request: Request) -> Answer:
     """Answer a page of upload jobs, newest first."""
     group = group_of(request).number
     query = query_of(request)
@@ -78,7 +79,7 @@ async def list_upload_jobs(request: Request) -> Answer:
 
 async def download_file(request: Request) -> Answer:
     """Answer the file of an upload job as it came, under a safe name."""
-    job = _find(request, _UPLOADS)
+    job = await reading(request.parts.store, partial(_find, request, _UPLOADS))
     upload = await to_thread.run_sync(partial(request.parts.store.read_upload, job.job_id))
     safe = _UNSAFE.sub("_", job.file_name)[:_FILE_NAME_MAX]
     name = safe if safe.strip("._") else fallback_name(job)

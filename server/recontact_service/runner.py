@@ -12,7 +12,7 @@ from recontact_service.lines import FileContent, derive_respondent, read_lines
 from recontact_service.pacing import conclude_upload, over_capacity, schedule
 from recontact_service.packed import ID_BYTES
 from recontact_service.settings import ServiceSettings
-from recontact_service.store import Store, StoreFault
+from recontact_service.store import Store, StoreFault, reading
 from recontact_service.values import Job, JobKind, Step, UploadWork
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class JobRunner:
         self._now = now
         self._sleep = sleep
         self._woken = anyio.Event()
+        self._turn = anyio.Lock()
         self._files: dict[str, FileContent] = {}
         self._reported: frozenset[str] = frozenset()
 
@@ -53,9 +54,13 @@ class JobRunner:
 
         A job that the store fails keeps no other from its step; the next sweep tries it again.
         """
+        async with self._turn:
+            return await self._sweep()
+
+    async def _sweep(self) -> datetime | None:
         faults: set[str] = set()
         upcoming: list[datetime] = []
-        for job in self._list_jobs(faults):
+        for job in await self._list_jobs(faults):
             try:
                 next_at = await to_thread.run_sync(partial(self._advance_job, job))
             except StoreFault as fault:
@@ -66,9 +71,9 @@ class JobRunner:
         self._report(frozenset(faults))
         return min(upcoming, default=None)
 
-    def _list_jobs(self, faults: set[str]) -> list[Job]:
+    async def _list_jobs(self, faults: set[str]) -> list[Job]:
         try:
-            jobs = self._store.list_processing()
+            jobs = await reading(self._store, self._store.list_processing)
         except StoreFault as fault:
             faults.add(type(fault).__name__)
             return []
@@ -84,6 +89,11 @@ class JobRunner:
             self._reported = faults
 
     def _advance_job(self, job: Job) -> datetime | None:
+        """Apply the step of a job that is due, unless another process is at it: the next sweep sees what came of it."""
+        with self._store.holding(job) as held:
+            return self._advance_held(job) if held else None
+
+    def _advance_held(self, job: Job) -> datetime | None:
         content = FileContent(b"", 0) if job.kind is JobKind.REMOVE_ALL else self._read_file(job)
         total = job.total if job.kind is JobKind.REMOVE_ALL else len(content.ids) // ID_BYTES
         plan = schedule(job, total, settings=self._settings, now=self._now())

@@ -18,8 +18,8 @@ from recontact_service.requests import Parts
 from recontact_service.runner import JobRunner
 from recontact_service.seed import seed_defaults
 from recontact_service.settings import ServiceSettings
-from recontact_service.sqlite_store import SqliteStore
-from recontact_service.store import Store
+from recontact_service.store import Store, reading
+from recontact_service.stores import open_store
 from recontact_service.tokens import Tokens
 
 
@@ -75,11 +75,10 @@ async def running(
     faults: Faults | None = None,
 ) -> AsyncGenerator[RunningService]:
     """Open the store, seed the defaults and run jobs until the block is left."""
-    store = await to_thread.run_sync(partial(SqliteStore, settings.database, busy_seconds=settings.busy_seconds))
+    store, key = await to_thread.run_sync(partial(_open, settings, now=now))
     try:
-        seed_defaults(store, now=now)
         runner = JobRunner(store, settings, now=now, sleep=sleep)
-        tokens = Tokens(store.token_key(), clients=settings.clients, seconds=settings.token_seconds, now=now)
+        tokens = Tokens(key, clients=settings.clients, seconds=settings.token_seconds, now=now)
         parts = Parts(
             settings=settings,
             store=store,
@@ -95,4 +94,16 @@ async def running(
             yield RunningService(parts, faults or Faults())
             group.cancel_scope.cancel()
     finally:
+        with anyio.CancelScope(shield=True):
+            await reading(store, store.close)
+
+
+def _open(settings: ServiceSettings, *, now: Callable[[], datetime]) -> tuple[Store, bytes]:
+    """Open the store with the defaults in it, and read the key that signs tokens."""
+    store = open_store(settings.database, busy_seconds=settings.busy_seconds)
+    try:
+        seed_defaults(store, now=now)
+        return store, store.token_key()
+    except BaseException:
         store.close()
+        raise

@@ -9,9 +9,9 @@ from pathlib import Path
 from recontact_service.documents import check_fields, default_document
 from recontact_service.lines import read_lines, read_pairs
 from recontact_service.packed import ID_BYTES
-from recontact_service.settings import CAPACITY
-from recontact_service.sqlite_store import SqliteStore
+from recontact_service.settings import CAPACITY, Postgres
 from recontact_service.store import GroupElsewhere, Store
+from recontact_service.stores import open_store
 from recontact_service.values import Json, TargetGroup, TargetGroupState
 
 DEFAULT_ACCOUNT_ID = 101
@@ -21,7 +21,7 @@ _ULID = re.compile(r"[0-9A-Z]{26}")  # source: components.schemas.TargetGroupID.
 
 
 def seed(
-    database: Path,
+    database: Path | Postgres,
     *,
     now: Callable[[], datetime],
     target_group_id: str,
@@ -55,7 +55,7 @@ def seed(
         document={**document, **(fields or {})},
     )
     ids = None if excluded is None else _excluded(excluded)
-    with closing(SqliteStore(database)) as store:
+    with closing(open_store(database)) as store:
         try:
             store.put_group(group, excluded=ids, move=move)
         except GroupElsewhere:
@@ -64,7 +64,7 @@ def seed(
             ) from None
 
 
-def map_responses(database: Path, table: bytes) -> int:
+def map_responses(database: Path | Postgres, table: bytes) -> int:
     """Remember which respondent each response belongs to, for uploads of RIDs; return how many the table names.
 
     *table* has two columns, the RID and its RSID, one pair a line, with or without a line of their names.
@@ -73,7 +73,7 @@ def map_responses(database: Path, table: bytes) -> int:
         ValueError: a line is no such pair, or contradicts another; nothing was remembered.
     """
     pairs = read_pairs(table)
-    with closing(SqliteStore(database)) as store:
+    with closing(open_store(database)) as store:
         store.map_response_ids(pairs)
     return len(pairs)
 

@@ -14,6 +14,8 @@ REMOVAL_SECONDS_PER_10K = 240.0  # source: 3 to 5 minutes for 10,000; ours: the 
 CHUNK_IDS = 1_000  # ours: one slow step is small enough to interrupt, large enough to be cheap
 BUSY_SECONDS = 30.0  # ours: how long to wait for a sibling's transaction; longer than any of them
 SWEEP_SECONDS = 1.0  # ours: how soon a dead sibling's job is picked up
+SCHEMA = "recontact_service"  # ours: beside the tables of others, whose schemas have other names
+CONNECTIONS = 10  # ours: a server allows 100 by default, which ten processes may share
 
 FILE_PART_TYPES = frozenset(
     {"", "text/csv", "text/plain", "application/csv", "application/vnd.ms-excel", "application/octet-stream"}
@@ -25,14 +27,27 @@ def _no_clients() -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Postgres:
+    """A PostgreSQL database: its URL, which may hold a password and is shown nowhere, and our schema in it.
+
+    *connections* is the most that one process opens, at least 3: a step of a job takes two of them.
+    """
+
+    url: str = field(repr=False)
+    schema: str = SCHEMA
+    connections: int = CONNECTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """One service's settings; the defaults are the embedded ones.
 
+    *database* is a file of SQLite, or a database of PostgreSQL that any number of services share.
     *pace* 0 works at full speed; otherwise jobs take the documented times multiplied by it.
     *clients* maps a client id to its secret.
     """
 
-    database: Path
+    database: Path | Postgres
     pace: float = 0.0
     token_seconds: int = TOKEN_SECONDS
     clients: Mapping[str, str] = field(default_factory=_no_clients)

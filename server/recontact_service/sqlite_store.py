@@ -3,13 +3,15 @@
 import secrets
 import sqlite3
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Lock
 
-from recontact_service import sqlite_groups, sqlite_ids, sqlite_jobs
+from recontact_service import group_rows, job_rows
 from recontact_service.packed import ID_BYTES, merge
 from recontact_service.schema import open_pair, transaction, translating
 from recontact_service.settings import BUSY_SECONDS
+from recontact_service.sqlite_ids import SqliteIds
 from recontact_service.store import JobAlreadyProcessing, UploadLost
 from recontact_service.values import (
     Job,
@@ -33,10 +35,13 @@ class SqliteStore:
         OSError: the database cannot be opened (StoreFault), or its folder cannot be used.
     """
 
+    limiter = None
+
     @translating()
     def __init__(self, database: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._lock = Lock()
         self._writer, self._reader = open_pair(database, busy_seconds=busy_seconds)
+        self._written, self._ids = SqliteIds(self._writer), SqliteIds(self._reader)
 
     @translating()
     def token_key(self) -> bytes:
@@ -50,127 +55,128 @@ class SqliteStore:
     def put_group(self, group: TargetGroup, *, excluded: bytes | None = None, move: bool = False) -> None:
         """Create the target group or replace what its reads show, or raise GroupElsewhere."""
         with self._lock, transaction(self._writer):
-            sqlite_groups.put(self._writer, group, move=move)
+            number = group_rows.put(self._writer, group, move=move)
             if excluded is not None:
-                sqlite_groups.put_excluded(self._writer, group.target_group_id, excluded)
+                self._written.put_excluded(number, excluded)
 
     @translating()
     def add_group(self, group: TargetGroup) -> None:
         """Create the target group unless it exists."""
         with self._lock, transaction(self._writer):
-            sqlite_groups.add(self._writer, group)
+            group_rows.add(self._writer, group)
 
     @translating()
     def find_group(self, target_group_id: str, *, account_id: int, project_id: str) -> StoredGroup | None:
         """Look up a target group under its account and project."""
-        row = self._reader.execute(
-            "SELECT number, saved FROM target_groups WHERE target_group_id = ? AND account_id = ? AND project_id = ?",
-            (target_group_id, account_id, project_id),
-        ).fetchone()
+        row = self._reader.execute(group_rows.FIND, (target_group_id, account_id, project_id)).fetchone()
         return None if row is None else StoredGroup(*row)
 
     @translating()
     def read_group(self, target_group_id: str) -> TargetGroup | None:
         """Read a target group with its document."""
-        row = self._reader.execute(sqlite_groups.READ, (target_group_id,)).fetchone()
-        return None if row is None else sqlite_groups.read(row)
+        row = self._reader.execute(group_rows.READ, (target_group_id,)).fetchone()
+        return None if row is None else group_rows.read(row)
 
     @translating()
     def list_groups(self, account_id: int, *, project_id: str | None) -> list[TargetGroup]:
         """List the target groups of an account, or of one of its projects."""
         with self._lock:
-            rows = self._writer.execute(sqlite_groups.LIST, (account_id, project_id)).fetchall()
-        return [sqlite_groups.read(row) for row in rows]
+            rows = self._writer.execute(group_rows.LIST, (account_id, project_id, project_id)).fetchall()
+        return [group_rows.read(row) for row in rows]
 
     @translating()
     def read_page(self, group: int, *, after: bytes, limit: int) -> bytes:
         """Read up to *limit* respondent IDs greater than *after*."""
-        return sqlite_ids.read_page(self._reader, group, after=after, limit=limit)
+        return self._ids.read_page(group, after=after, limit=limit)
 
     @translating()
     def read_page_before(self, group: int, *, before: bytes, limit: int) -> bytes:
         """Read the last *limit* respondent IDs smaller than *before*."""
-        return sqlite_ids.read_page_before(self._reader, group, before=before, limit=limit)
+        return self._ids.read_page_before(group, before=before, limit=limit)
 
     @translating()
     def count_excluded(self, group: int) -> int:
         """Count the respondent IDs that may not enter."""
         with self._lock:
-            return sqlite_groups.count_excluded(self._writer, group)
+            return self._written.count_excluded(group)
 
     @translating()
     def read_excluded(self, group: int, *, after: bytes, limit: int) -> bytes:
         """Read up to *limit* respondent IDs that may not enter, greater than *after*."""
-        return sqlite_groups.read_excluded(self._reader, group, after=after, limit=limit)
+        return self._ids.read_excluded(group, after=after, limit=limit)
 
     @translating()
     def read_excluded_before(self, group: int, *, before: bytes, limit: int) -> bytes:
         """Read the last *limit* respondent IDs that may not enter, smaller than *before*."""
-        return sqlite_groups.read_excluded_before(self._reader, group, before=before, limit=limit)
+        return self._ids.read_excluded_before(group, before=before, limit=limit)
 
     @translating()
     def count_union(self, group: int, ids: bytes) -> int:
         """Count the respondent IDs that would be stored after adding *ids*."""
         with self._lock:
-            return len(merge(sqlite_ids.read_all(self._writer, group), ids)) // ID_BYTES
+            return len(merge(self._written.read_all(group), ids)) // ID_BYTES
 
     @translating()
     def create_job(self, group: int, job: NewJob) -> None:
         """Write the job and its file down, or raise JobAlreadyProcessing."""
-        deflated = sqlite_jobs.deflate(job.upload.content) if job.upload else b""
+        deflated = job_rows.deflate(job.upload.content) if job.upload else b""
         try:
             with self._lock, transaction(self._writer):
-                sqlite_jobs.insert_job(self._writer, group, job, deflated=deflated)
+                job_rows.insert_job(self._writer, group, job, deflated=deflated)
         except sqlite3.IntegrityError as error:
             raise JobAlreadyProcessing from error
 
     @translating()
     def find_job(self, group: int, job_id: str) -> Job | None:
         """Read a job of this target group."""
-        row = self._reader.execute(sqlite_jobs.FIND, (group, job_id)).fetchone()
-        return None if row is None else sqlite_jobs.read_job(row)
+        row = self._reader.execute(job_rows.FIND, (group, job_id)).fetchone()
+        return None if row is None else job_rows.read_job(row)
 
     @translating()
     def list_uploads(self, group: int, *, after: str | None, limit: int) -> list[Job]:
         """List upload jobs, newest first, older than the job *after*."""
-        rows = self._reader.execute(sqlite_jobs.UPLOADS, (group, after, limit)).fetchall()
-        return [sqlite_jobs.read_job(row) for row in rows]
+        rows = self._reader.execute(job_rows.UPLOADS, (group, after, after, limit)).fetchall()
+        return [job_rows.read_job(row) for row in rows]
 
     @translating()
     def read_upload(self, job_id: str) -> Upload:
         """Read the uploaded file of an upload job, or raise UploadLost."""
         with self._lock:
-            row = self._writer.execute(sqlite_jobs.FILE, (job_id,)).fetchone()
+            row = self._writer.execute(job_rows.FILE, (job_id,)).fetchone()
         if row is None:
             raise UploadLost
-        return sqlite_jobs.read_file(row)
+        return job_rows.read_file(row)
 
     @translating()
     def list_processing(self) -> list[Job]:
         """List every Processing job, oldest first."""
-        return [sqlite_jobs.read_job(row) for row in self._reader.execute(sqlite_jobs.PROCESSING).fetchall()]
+        return [job_rows.read_job(row) for row in self._reader.execute(job_rows.PROCESSING).fetchall()]
 
     @translating()
     def count_jobs(self) -> Mapping[str, int]:
         """Count the jobs ever created, by kind."""
         return dict(self._reader.execute("SELECT kind, count(*) FROM jobs GROUP BY kind").fetchall())
 
+    def holding(self, _job: Job, /) -> AbstractContextManager[bool]:
+        """Keep nobody away: siblings on one machine are few, and a step is claimed before anything is written."""
+        return nullcontext(enter_result=True)
+
     @translating()
     def apply_upload(self, step: Step, work: UploadWork) -> bool:
         """Apply a step of an upload, exactly once."""
         with self._lock, transaction(self._writer):
-            claimed = sqlite_jobs.claim_step(self._writer, step)
+            claimed = job_rows.claim_step(self._writer, step)
             if claimed:
-                sqlite_jobs.store_ids(self._writer, step, work)
+                job_rows.store_ids(self._writer, self._written, step, work)
         return claimed
 
     @translating()
     def apply_removal(self, step: Step) -> bool:
         """Apply a step of a removal, exactly once."""
         with self._lock, transaction(self._writer):
-            claimed = sqlite_jobs.claim_step(self._writer, step)
+            claimed = job_rows.claim_step(self._writer, step)
             if claimed:
-                sqlite_jobs.remove_ids(self._writer, step)
+                job_rows.remove_ids(self._writer, self._written, step)
         return claimed
 
     @translating()

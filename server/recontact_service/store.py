@@ -1,9 +1,14 @@
 """What the service needs from a database, and nothing about which one it is."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from anyio import CapacityLimiter, to_thread
 
 from recontact_service.values import Job, NewJob, Step, StoredGroup, TargetGroup, Upload, UploadWork
+
+Result = TypeVar("Result")
 
 
 class JobAlreadyProcessing(Exception):
@@ -26,6 +31,10 @@ class StoreBusy(StoreFault):
     """Another process held the database longer than we were ready to wait; nothing was changed."""
 
 
+class StoreNewer(StoreFault):
+    """A newer version of this program made the database; nothing was changed."""
+
+
 class UploadLost(StoreFault, LookupError):
     """There is no file of this job."""
 
@@ -34,9 +43,14 @@ class Store(Protocol):
     """Target groups, packed respondent IDs and jobs, durable and shared between processes.
 
     Respondent IDs are 16 bytes each, packed back to back in ascending order. Point reads (`find_group`,
-    `read_group`, `read_page`, `read_excluded`, `find_job`, `list_uploads`) take microseconds and may run on the
-    event loop; the rest belongs in a worker thread. Every method may raise StoreFault.
+    `read_group`, `read_page`, `read_excluded`, `find_job`, `list_uploads`) go through `reading`, which knows where
+    they may run; the rest belongs in a worker thread. Every method may raise StoreFault.
     """
+
+    @property
+    def limiter(self) -> CapacityLimiter | None:
+        """Bounds the point reads that wait for a server; None where they take microseconds and wait for nobody."""
+        ...
 
     def token_key(self) -> bytes:
         """Return the key that signs access tokens; every process on one database gets the same."""
@@ -124,6 +138,14 @@ class Store(Protocol):
         """Count the jobs ever created, by kind."""
         ...
 
+    def holding(self, job: Job, /) -> AbstractContextManager[bool]:
+        """Keep other processes from a step of this job while the block runs.
+
+        False where another is at it, or has moved the job on since it was read: the step would be worked out for
+        nothing. What may be applied is decided by `apply_upload` and `apply_removal` all the same.
+        """
+        ...
+
     def apply_upload(self, step: Step, work: UploadWork) -> bool:
         """Apply a step of an upload; False when another process was there first and nothing changed."""
         ...
@@ -143,3 +165,9 @@ class Store(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
+
+
+async def reading(store: Store, work: Callable[[], Result]) -> Result:
+    """Run point reads of a store, and what is made of them: in a thread where they wait for a server."""
+    limiter = store.limiter
+    return work() if limiter is None else await to_thread.run_sync(work, limiter=limiter)

@@ -72,7 +72,7 @@ _RUN_STATUSES = frozenset({"scheduled", "live", "paused", "completed"})  # sourc
 _STUDY_TYPES = {"adhoc": "Adhoc", "diary": "Diary", "recontact": "Recontact"}
 
 
-async def get_target_group(request: Request) -> Answer:
+def get_target_group(request: Request) -> Answer:
     """Answer a draft, or send the reader of a launched target group to its details."""
     group = document_of(request)
     if group.state is TargetGroupState.LAUNCHED:
@@ -83,7 +83,7 @@ async def get_target_group(request: Request) -> Answer:
     return as_json({**shown, request.version.profiling: _profiling(group.document, request.version)})
 
 
-async def get_details(request: Request) -> Answer:
+def get_details(request: Request) -> Answer:
     """Answer the details of a launched target group."""
     group = launched(document_of(request))
     # source: TargetGroupDetails types the business unit as a text, FetchTargetGroupResponse as a number
@@ -91,12 +91,12 @@ async def get_details(request: Request) -> Answer:
     return as_json({**_select(group.document, _DETAILS), "id": group.target_group_id, "business_unit_id": unit})
 
 
-async def get_overview(request: Request) -> Answer:
+def get_overview(request: Request) -> Answer:
     """Answer the status and figures of a launched target group."""
     return as_json(_overview(launched(document_of(request))))
 
 
-async def get_overview_by_id(request: Request) -> Answer:
+def get_overview_by_id(request: Request) -> Answer:
     """Answer the same, knowing only the target group's id."""
     found = request.parts.store.read_group(request.route.target_group_id)
     if found is None:
@@ -105,13 +105,13 @@ async def get_overview_by_id(request: Request) -> Answer:
     return as_json({"account_id": group.account_id, "project_id": group.project_id, **_overview(group)})
 
 
-async def list_fielding_runs(request: Request) -> Answer:
+def list_fielding_runs(request: Request) -> Answer:
     """Answer the one fielding run of a launched target group; assumed: a draft has none, which is no error."""
     run = _fielding_run(document_of(request))
     return as_json({"data": [run] if run else [], "has_more": False})
 
 
-async def list_profiles(request: Request) -> Answer:
+def list_profiles(request: Request) -> Answer:
     """Answer the profiles of a launched target group; assumed: 404 for a draft, an empty list for none."""
     document = launched(document_of(request)).document
     profiles = object_in(document, "profiling").get("profiles") or []
@@ -120,7 +120,7 @@ async def list_profiles(request: Request) -> Answer:
     )
 
 
-async def list_study_types(_request: Request) -> Answer:
+def list_study_types(_request: Request) -> Answer:
     """Answer the study types that a target group may have."""
     listed: list[Json] = [
         {"id": number, "code": code, "name": name} for number, (code, name) in enumerate(_STUDY_TYPES.items(), start=1)

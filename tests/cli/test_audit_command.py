@@ -14,8 +14,8 @@ import pytest
 from typer.testing import Result
 
 from recontact_mcp.cli.audit import style_of
-from recontact_mcp.opening import LEDGER_FILE
 from recontact_mcp.settings import load_settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.ledger.entries import Entry, Event, about
 from recontact_tools.ledger.migrations import MIGRATIONS, migrate
 from recontact_tools.ledger.sql import SqlLedger

@@ -18,7 +18,7 @@ from recontact_mcp.cli.doctor import shown_settings
 from recontact_mcp.cli.doctor_checks import SQLITE_MAGIC, changes, embedded
 from recontact_mcp.cli.doctor_group import GROUP_STAGES
 from recontact_mcp.settings import Settings
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 SECRET = "canary-secret"
 PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP0"
@@ -89,7 +89,7 @@ def test_json_is_the_whole_of_stdout_and_lists_settings_checks_and_tools(
     assert set(looked_at.values()) == {"ok"}
     assert answer["settings"]["RECONTACT_UPLOAD_ROOTS"] == str(tmp_path)
     assert {tool["name"]: tool["hints"]["destroys"] for tool in answer["tools"]}["remove_all_recontacts"] is True
-    assert [tool["name"] for tool in answer["tools"]] == [operation.name for operation in CATALOG]
+    assert [tool["name"] for tool in answer["tools"]] == [operation.name for operation in catalog(local_files=True)]
 
 
 def test_settings_that_do_not_fit_are_the_whole_report(run: Callable[..., Result]) -> None:

@@ -20,7 +20,7 @@ import pytest
 from mcp import Client
 from typer.testing import Result
 
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 Start = Callable[..., AbstractContextManager[Popen[str]]]
 GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
@@ -81,7 +81,7 @@ def test_a_listing_opens_nothing_on_disk(start: Start, tmp_path: Path) -> None:
         exchange(process, INITIALIZE)
         listed = exchange(process, {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}})
         process.communicate(timeout=30)
-    assert len(listed["result"]["tools"]) == len(CATALOG)
+    assert len(listed["result"]["tools"]) == len(catalog(local_files=True))
     assert not (tmp_path / "data").exists()
 
 
@@ -145,7 +145,7 @@ def test_a_person_at_a_terminal_is_told_what_is_expected(environment: Mapping[st
 async def test_a_client_on_this_machine_is_served_over_http(url: str) -> None:
     with anyio.fail_after(30):
         async with Client(url) as client:
-            assert len((await client.list_tools()).tools) == len(CATALOG)
+            assert len((await client.list_tools()).tools) == len(catalog(local_files=True))
             overview = await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
     assert overview.structured_content is not None
     assert overview.structured_content["saved_respondent_ids_count"] == 0

@@ -32,6 +32,8 @@ CLIENT_ID = "robot"
 class FusedStore:
     """A store whose every call is a moment; at one of them this process ends."""
 
+    limiter = None
+
     def __init__(self, store: SqliteStore, moment: str) -> None:
         self._store = store
         when, method, count = (moment or "never never 1").split()
@@ -64,9 +66,9 @@ class Announcing(uvicorn.Server):
         print(self.servers[0].sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the answer
 
 
-def compose(settings: ServiceSettings, moment: str) -> RunningService:
+def compose(settings: ServiceSettings, database: Path, moment: str) -> RunningService:
     """Put a service together as `recontact_service.running` does, on a fused store."""
-    store = cast("Store", FusedStore(SqliteStore(settings.database, busy_seconds=settings.busy_seconds), moment))
+    store = cast("Store", FusedStore(SqliteStore(database, busy_seconds=settings.busy_seconds), moment))
     seed_defaults(store, now=utc_now)
     parts = Parts(
         settings=settings,
@@ -91,7 +93,7 @@ async def main(arguments: list[str]) -> None:
         faults_endpoint=True,
         sweep_seconds=0.05,
     )
-    service = compose(settings, moment)
+    service = compose(settings, Path(database), moment)
     config = uvicorn.Config(service.app, port=int(port), lifespan="off", access_log=False, log_level="critical")
     async with anyio.create_task_group() as group:
         group.start_soon(service.parts.runner.run)

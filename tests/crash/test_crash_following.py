@@ -42,6 +42,7 @@ class CountingApi:
     """The service behind a counter of requests, and of how many looks at one job were ever under way at a time."""
 
     service: RunningService
+    database: Path
     port: int
     requests: Counter[str] = field(default_factory=Counter[str])
     looks: Counter[str] = field(default_factory=Counter[str])
@@ -108,7 +109,7 @@ async def counting_api(database: Path, *, pace: float) -> AsyncGenerator[Countin
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         async with running(settings) as service, anyio.create_task_group() as tasks:
-            api = CountingApi(service, listening.getsockname()[1])
+            api = CountingApi(service, database, listening.getsockname()[1])
             config = uvicorn.Config(api.counting(service.app), lifespan="off", access_log=False, log_level="critical")
             server = uvicorn.Server(config)
             tasks.start_soon(server.serve, [listening])
@@ -178,7 +179,7 @@ async def test_a_kill_of_the_executor_is_survived_by_the_job_and_by_who_watches_
         with anyio.fail_after(TOLD_WITHIN):
             await second.hear(uri)
     assert (api.posts(), api.looks_at_once) == (1, 1)
-    assert place.seen(KIND, api.service.parts.settings.database).jobs == ("Completed",)
+    assert place.seen(KIND, api.database).jobs == ("Completed",)
 
 
 async def test_a_job_started_elsewhere_is_followed_by_one_server_and_after_its_kill_by_the_other(

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from recontact_mcp.cli.commands import app
 from recontact_mcp.settings import Settings, variable
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 from recontact_tools.error_codes import EXPLANATIONS
 from recontact_tools.errors import ErrorCode
 from recontact_tools.settling import OUTAGE_WAITED_OUT, count_looks
@@ -88,7 +88,7 @@ def headings(text: str) -> set[str]:
 
 def test_the_guide_names_every_tool_of_the_workflow_and_no_other() -> None:
     guide = text_of(ROOT / "docs" / "cint.md")
-    names = {operation.name for operation in CATALOG}
+    names = {operation.name for operation in catalog(local_files=True)}
     assert names - {"get_removal_job"} <= set(re.findall(r"`([a-z_]+)`", guide))
     tools = {
         word for word in re.findall(r"`([a-z]+_[a-z_]+)`", guide) if word.split("_")[0] in {"get", "list", "upload"}

@@ -297,10 +297,10 @@ async def test_a_draft_is_read_as_such_and_has_no_details(client: httpx.AsyncCli
 
 
 async def test_a_launched_group_redirects_to_its_details(
-    client: httpx.AsyncClient, tmp_path: Path, clock: list[datetime]
+    client: httpx.AsyncClient, settings: ServiceSettings, clock: list[datetime]
 ) -> None:
     seed(
-        tmp_path / "service.sqlite",
+        settings.database,
         now=lambda: clock[0],
         target_group_id=GROUP,
         state=TargetGroupState.LAUNCHED,

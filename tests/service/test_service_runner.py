@@ -1,6 +1,5 @@
 """The job runner beside slow siblings and a clock that runs on."""
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import httpx
 import pytest
+from service_databases import held
 
 from recontact_service.running import RunningService, running
 from recontact_service.settings import ServiceSettings
@@ -28,14 +28,11 @@ async def test_a_database_held_by_a_sibling_delays_a_job_and_refuses_a_new_one(
     chosen = replace(settings, busy_seconds=0.01, pace=1)
     async with open_service(chosen) as service, client_of(service) as client:
         job_id = (await client.post(RSIDS, files=FILE)).json()["job_id"]
-        sibling = sqlite3.connect(settings.database, isolation_level=None)
-        sibling.execute("BEGIN IMMEDIATE")
-        clock[0] += timedelta(hours=1)
-        waiting = await service.advance()
-        refused = await client.post(RSIDS, files=FILE)
-        before = (await client.get(f"{RSIDS}/{job_id}")).json()["status"]
-        sibling.execute("ROLLBACK")
-        sibling.close()
+        with held(settings.database):
+            clock[0] += timedelta(hours=1)
+            waiting = await service.advance()
+            refused = await client.post(RSIDS, files=FILE)
+            before = (await client.get(f"{RSIDS}/{job_id}")).json()["status"]
         await service.advance()
         after = (await client.get(f"{RSIDS}/{job_id}")).json()["status"]
 

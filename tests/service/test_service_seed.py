@@ -1,6 +1,7 @@
 """What can be put into a service, and that nothing is put half."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 
 from recontact_service.running import RunningService
 from recontact_service.seed import map_responses, seed
-from recontact_service.settings import ServiceSettings
+from recontact_service.settings import Postgres, ServiceSettings
+from recontact_service.stores import open_store
 
 Put = Callable[..., None]
 
-GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+GROUP, PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP1", "01BTGNYV6HRNK8K8VKZASZCFP0"
 PAGE = "exclusions/rsid/paginated"
 RIDS = [str(UUID(int=number)) for number in range(1, 4)]
 RSIDS = [str(UUID(int=number << 64)) for number in range(1, 4)]
@@ -89,14 +91,13 @@ def test_what_cannot_be_seeded_is_refused_whole(
     assert contents(settings.database) == before
 
 
-def contents(database: Path) -> list[Any]:
+def contents(database: Path | Postgres) -> list[Any]:
     """Read everything that a database says of its target groups."""
-    import sqlite3  # noqa: PLC0415 - the one place that looks past the store
-
-    with sqlite3.connect(database) as connection:
-        found = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("target_groups", "excluded_ids")]  # noqa: S608
-    connection.close()
-    return found
+    with closing(open_store(database)) as store:
+        groups = [group for account in (101, 102) for group in store.list_groups(account, project_id=None)]
+        found = store.find_group(GROUP, account_id=101, project_id=PROJECT)
+        assert found is not None
+        return [groups, found, store.read_excluded(found.number, after=b"", limit=9)]
 
 
 @pytest.mark.anyio

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recontact_service.job_rows import deflate, read_file
 from recontact_service.lines import read_lines
 from recontact_service.seed import DEFAULT_ACCOUNT_ID, DEFAULT_PROJECT_ID, DEFAULT_TARGET_GROUP_ID, seed_defaults
-from recontact_service.sqlite_jobs import deflate, read_file
 from recontact_service.sqlite_store import SqliteStore
 from recontact_service.values import Ending, JobKind, JobStatus, NewJob, Step, Upload, UploadWork
 

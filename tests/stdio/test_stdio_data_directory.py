@@ -10,7 +10,7 @@ import pytest
 from recontact_mcp.data_directory import anticipating_faults
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 from recontact_tools.errors import ErrorCode, Unreachable
 from recontact_tools.ledger.faults import LedgerUnavailable
 from recontact_tools.runtime import Clock
@@ -94,7 +94,7 @@ async def test_every_call_is_told_what_to_do_and_the_server_stays(
     assert "RECONTACT_DATA_DIR" in reading["next_step"]
     assert "recontact-mcp doctor" in reading["next_step"]
     assert sending == reading == read["error"]["data"]["error"]
-    assert len(listed["result"]["tools"]) == len(CATALOG)
+    assert len(listed["result"]["tools"]) == len(catalog(local_files=True))
     assert str(tmp_path) not in server.logged() + b"".join(server.written).decode()
     assert "Traceback" not in server.logged()
 

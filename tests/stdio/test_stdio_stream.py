@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 if TYPE_CHECKING:
     from tests.stdio.conftest import Environment, Wire, Wiring
@@ -116,7 +116,7 @@ async def test_a_line_that_is_no_request_leaves_the_server_answering(wire: "Wiri
         await server.write_line(line)
         listed = await server.ask("tools/list")
         assert await server.leave() == 0
-    assert len(listed["result"]["tools"]) == len(CATALOG)
+    assert len(listed["result"]["tools"]) == len(catalog(local_files=True))
     assert all(is_message(one) for one in server.written)
     assert "Traceback" not in server.logged()
 
@@ -149,7 +149,7 @@ async def test_parameters_of_a_wrong_type_are_invalid_parameters(
         answer = await server.ask(method, params)
         listed = await server.ask("tools/list")
     assert answer["error"]["code"] == INVALID_PARAMS
-    assert len(listed["result"]["tools"]) == len(CATALOG)
+    assert len(listed["result"]["tools"]) == len(catalog(local_files=True))
 
 
 async def test_a_huge_argument_is_refused_by_our_limits_and_not_repeated(era: str, wire: "Wiring") -> None:

@@ -393,4 +393,4 @@ async def world_in(folder: Path, api_version: str) -> AsyncGenerator[World]:
             async with httpx.AsyncClient(transport=transport, base_url="http://api.invalid") as client:
                 await client.post(path, headers=headers, files={"file": (THEIRS, content, "text/csv")})
 
-        yield World(place, settings.database, faults, elsewhere)
+        yield World(place, folder / "service.sqlite", faults, elsewhere)

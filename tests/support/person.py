@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from recontact_mcp.opening import LEDGER_FILE, Effects, decisions_of
+from recontact_mcp.opening import Effects, decisions_of
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.deciding import Decisions, announcing
 from recontact_tools.guardrails import phrase_of
 from recontact_tools.ledger import Approval

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from recontact_mcp.embedded import service_database
 from recontact_mcp.settings import Settings
 from recontact_service.seed import seed
 from recontact_service.values import TargetGroupState
@@ -26,7 +27,7 @@ def place(
     """Put a target group where it is wanted; one that was elsewhere moves with its respondent IDs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seed(
-        settings.data_dir / "service.sqlite",
+        service_database(settings.data_dir, settings.database_url),
         now=lambda: datetime(2030, 1, 1, tzinfo=UTC),
         target_group_id=target_group_id,
         account_id=account_id,

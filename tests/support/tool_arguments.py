@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 SOMEBODY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
 NOBODYS_JOB = "01BTGNYV6HRNK8K8VKZASZCFZZ"
-EVERY_TOOL = [operation.name for operation in CATALOG]
+EVERY_TOOL = [operation.name for operation in catalog(local_files=True)]
 # It only looks at what was started here: of all else it says that it was started elsewhere.
 ASKING_TOOLS = [name for name in EVERY_TOOL if name != "cancel_recontact_job"]
 TOOLS_OF_A_JOB = {"get_upload_job", "get_removal_job", "restore_recontacts", "cancel_recontact_job"}

@@ -18,7 +18,7 @@ from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 from recontact_tools.gateway import Connection, Gateway
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ READERS = pytest.mark.parametrize("name", list(ASKS))
 
 
 def test_every_tool_that_only_reads_is_tried() -> None:
-    assert set(ASKS) | ASKS_MUCH == {operation.name for operation in CATALOG if operation.read_only}
+    assert set(ASKS) | ASKS_MUCH == {operation.name for operation in catalog(local_files=True) if operation.read_only}
 
 
 @READERS
@@ -196,7 +196,7 @@ async def test_a_server_that_cannot_open_says_so_without_a_path_and_lives_on(
     }
     assert "RECONTACT_DATA_DIR" in errors[0]["next_step"]
     assert "canary" not in json.dumps(errors)
-    assert len(tools) == len(CATALOG)
+    assert len(tools) == len(catalog(local_files=True))
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from recontact_mcp.app import build_server
-from recontact_mcp.opening import LEDGER_FILE, Effects
+from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris

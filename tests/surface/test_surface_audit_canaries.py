@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from recontact_mcp.opening import LEDGER_FILE, Effects
+from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 

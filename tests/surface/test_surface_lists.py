@@ -14,17 +14,17 @@ from mcp import MCPError
 from mcp_types import INVALID_PARAMS, ListToolsResult
 
 from recontact_mcp.app import LISTS_FRESH_MS
-from recontact_mcp.opening import LEDGER_FILE
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools import uris
-from recontact_tools.catalog import CATALOG, Operation
+from recontact_tools.catalog import Operation, catalog
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
 
-NAMED = pytest.mark.parametrize("operation", CATALOG, ids=lambda operation: operation.name)
+NAMED = pytest.mark.parametrize("operation", catalog(local_files=True), ids=lambda operation: operation.name)
 # ours: what the list of tools may cost a model's context in every chat
 TOOLS_BYTES_MAX = 15_500
 # What the API itself can do may cost no more than this of it.
@@ -71,7 +71,7 @@ async def test_exactly_the_catalog_is_listed_in_its_order(era: str, connect: "Co
         "get_recontact_overview",
         "list_recontacts",
     ]
-    assert [tool.name for tool in listed.tools] == [operation.name for operation in CATALOG]
+    assert [tool.name for tool in listed.tools] == [operation.name for operation in catalog(local_files=True)]
 
 
 @NAMED
@@ -92,8 +92,8 @@ async def test_a_tool_carries_the_hints_and_the_words_of_its_operation(
 
 
 def test_only_what_removes_is_destructive_and_only_what_starts_or_stops_a_job_writes() -> None:
-    writers = [operation.name for operation in CATALOG if not operation.read_only]
-    destructive = [operation.name for operation in CATALOG if operation.destructive]
+    writers = [operation.name for operation in catalog(local_files=True) if not operation.read_only]
+    destructive = [operation.name for operation in catalog(local_files=True) if operation.destructive]
     assert writers == [
         "upload_recontacts",
         "remove_all_recontacts",
@@ -126,8 +126,9 @@ def on_the_wire(listed: ListToolsResult) -> int:
     return len(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-async def test_the_list_of_tools_is_small(era: str, connect: "Connect") -> None:
-    async with connect(era) as client:
+@pytest.mark.parametrize("local_files", [True, False], ids=["here", "remote"])
+async def test_the_list_of_tools_is_small(era: str, connect: "Connect", *, local_files: bool) -> None:
+    async with connect(era, local_files=local_files) as client:
         listed = await client.list_tools()
     of_the_api = [tool for tool in listed.tools if tool.name in OF_THE_API]
     assert on_the_wire(listed) <= TOOLS_BYTES_MAX
@@ -197,7 +198,7 @@ async def test_the_prompt_leads_through_the_whole_workflow(era: str, connect: "C
     [words] = [message.content.text for message in bare.messages if message.content.type == "text"]
     steps = [line for line in words.splitlines() if line[:1].isdigit()]
     assert [step.partition(".")[0] for step in steps] == ["1", "2", "3", "4", "5", "6", "7"]
-    assert all(operation.name in words for operation in CATALOG if operation.name in PROMPTED)
+    assert all(operation.name in words for operation in catalog(local_files=True) if operation.name in PROMPTED)
     assert "The file with the IDs is wave1.csv." in given.model_dump_json()
     assert "The file with the IDs is" not in words
 

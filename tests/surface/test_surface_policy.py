@@ -10,7 +10,7 @@ from tool_arguments import EVERY_TOOL, arguments_of
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.operations import Operation
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
-WRITERS = [operation.name for operation in CATALOG if not operation.read_only]
+WRITERS = [operation.name for operation in catalog(local_files=True) if not operation.read_only]
 
 
 @pytest.mark.parametrize("name", EVERY_TOOL)

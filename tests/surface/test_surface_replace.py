@@ -108,11 +108,13 @@ async def test_a_client_that_cannot_ask_replaces_nothing(
     assert (api.asked(REMOVE), await api.stored()) == (0, old)
 
 
-async def test_what_was_agreed_to_for_one_list_does_not_hold_for_another(
+async def test_what_was_agreed_to_for_one_list_stores_no_other(
     era: str,
     connect: "Connect",
     effects: Effects,
+    call: "Call",
     refused: "Call",
+    followed: "Call",
     api: "Api",
     settings: Settings,
     old: list[str],
@@ -129,6 +131,10 @@ async def test_what_was_agreed_to_for_one_list_does_not_hold_for_another(
 
     await api.upload_elsewhere(old)
     async with connect(era, effects=effects, answer=reply) as client:
+        if era == "legacy":  # one call, which reads the file once
+            await followed(client, await call(client, "replace_recontacts", path="wave2.csv"))
+            assert await api.stored() == new
+            return
         error = await refused(client, "replace_recontacts", path="wave2.csv")
     assert (error["code"], error["changed"]) == ("PLAN_NOT_VALID", "no")
     assert (api.asked(REMOVE), api.asked(UPLOAD), await api.stored()) == (0, 0, old)

@@ -248,7 +248,7 @@ async def test_a_wait_outlasts_a_lost_connection_and_reports_the_last_one(settin
 )
 async def test_why_a_job_failed_is_told_in_the_words_of_the_api(setting: Setting, job: Job, told: str | None) -> None:
     assert Seen(job, None, setting.moment).failure_reason == told
-    assert "failure_reason" in next_step(JobKind.UPLOAD, job, 0)
+    assert "failure_reason" in next_step(JobKind.UPLOAD, job, 0, can_cancel=True)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ def test_a_recorded_error_comes_back_as_it_was(error: RecontactError) -> None:
 def test_a_job_that_stored_only_a_part_is_not_called_done() -> None:
     job = Job("J", "Completed", partial_success_reason=Reason("0 uploaded, 5 failed."))
 
-    assert "partial_success_reason" in next_step(JobKind.UPLOAD, job, 0)
-    assert "done" not in next_step(JobKind.UPLOAD, job, 0)
+    assert "partial_success_reason" in next_step(JobKind.UPLOAD, job, 0, can_cancel=True)
+    assert "done" not in next_step(JobKind.UPLOAD, job, 0, can_cancel=True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import pytest
 from desk_setting import IDS, Setting
 
 from recontact_tools import launching
-from recontact_tools.engine import WORKFLOWS_KEPT, DurableEngine
+from recontact_tools.elected import Elected
+from recontact_tools.engine import DurableEngine
+from recontact_tools.launching import WORKFLOWS_KEPT
 from recontact_tools.ledger import ACTIVE_STATES, IntentState
 from recontact_tools.models import JobKind
 
@@ -24,7 +26,7 @@ async def engine_in(folder: Path, setting: Setting) -> AsyncGenerator[DurableEng
     """Open an engine over the setting's desk, with its own gate, and close it."""
     desk = setting.another_desk()
     async with anyio.create_task_group() as tasks:
-        engine = DurableEngine(folder, desk, tasks)
+        engine = DurableEngine(Elected(folder, desk, tasks), desk, tasks)
         try:
             yield engine
         finally:

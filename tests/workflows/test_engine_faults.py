@@ -12,6 +12,7 @@ from anyio import to_thread
 from desk_setting import IDS, Setting
 
 from recontact_tools import launching
+from recontact_tools.elected import Elected
 from recontact_tools.engine import OWN_PROCESS_SUBMITS, DurableEngine
 from recontact_tools.ledger import IntentState
 from recontact_tools.models import JobKind
@@ -21,11 +22,8 @@ pytestmark = pytest.mark.anyio
 
 def engine(folder: Path, setting: Setting, tasks: anyio.abc.TaskGroup) -> DurableEngine:
     """Return an engine over the setting's desk, with its own gate."""
-    return DurableEngine(
-        folder,
-        setting.another_desk(),
-        tasks,
-    )
+    desk = setting.another_desk()
+    return DurableEngine(Elected(folder, desk, tasks), desk, tasks)
 
 
 def is_free(lock: Path) -> bool:

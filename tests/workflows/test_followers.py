@@ -30,6 +30,7 @@ from recontact_tools.models import IdType, JobKind
 from recontact_tools.policy import Policy
 from recontact_tools.relay import Relay
 from recontact_tools.runtime import Clock, Rules, Runtime
+from recontact_tools.seats import FileSeat
 from recontact_tools.stages import MISSES_AT_MOST
 from recontact_tools.uris import changed_uris, job_uri
 from recontact_tools.watched import Watched
@@ -73,7 +74,7 @@ class Place:
             rules, desk.gateway, desk.ledger, NoEngine(), clock, lambda: "NEW", "local", SEAL, publish=self.tell
         )
         self.watched = Watched()
-        self.followers = Followers(folder, self.runtime, self.watched)
+        self.followers = Followers(FileSeat(folder / "follow.lock"), self.runtime, self.watched)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the test wakes this process."""
@@ -308,7 +309,7 @@ async def test_a_ledger_or_a_lock_that_fails_for_a_while_ends_nothing(
     key = await elsewhere(setting)
     names = {"wanted", "note"}
     failing = replace(place.runtime, ledger=cast("Ledger", Failing(setting.desk.ledger, names)))
-    followers = Followers(tmp_path, failing, place.watched)
+    followers = Followers(FileSeat(tmp_path / "follow.lock"), failing, place.watched)
     (tmp_path / "follow.lock").mkdir()
     await place.followers.ask([key])
     with anyio.fail_after(20), place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):

@@ -12,6 +12,7 @@ from desk_setting import GROUP, IDS, Setting
 
 from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
+from recontact_tools.elected import Elected
 from recontact_tools.engine import DurableEngine
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
@@ -147,7 +148,7 @@ async def test_a_lost_job_that_is_found_running_is_started_and_followed_anew(set
     await setting.intend("A", JobKind.UPLOAD, IDS)
     desk = setting.another_desk()
     async with anyio.create_task_group() as tasks:
-        engine = DurableEngine(tmp_path, desk, tasks)
+        engine = DurableEngine(Elected(tmp_path, desk, tasks), desk, tasks)
         await engine.submit("A")
         given_up = await until(setting, IntentState.UNKNOWN)
         # It arrives after all, and is found by somebody who asks.

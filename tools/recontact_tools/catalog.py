@@ -1,4 +1,4 @@
-"""Every operation on one screen; the server registers exactly this list."""
+"""Every operation on one screen; a server registers those that its clients can use, twelve at most."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from recontact_tools.remove_all_recontacts import remove_all_recontacts
 from recontact_tools.replace_recontacts import replace_recontacts
 from recontact_tools.restore_recontacts import restore_recontacts
 from recontact_tools.results import Result
+from recontact_tools.stage_upload import stage_upload
 from recontact_tools.upload_recontacts import upload_recontacts
 
 
@@ -34,7 +35,8 @@ class Operation:
         return self.run.__name__
 
 
-CATALOG: tuple[Operation, ...] = (
+EVERYTHING: tuple[Operation, ...] = (
+    Operation(stage_upload, "Stage a file", read_only=False, destructive=False, idempotent=False),
     Operation(preview_upload, "Preview an upload", read_only=True, destructive=False, idempotent=True),
     Operation(upload_recontacts, "Upload recontacts", read_only=False, destructive=False, idempotent=False),
     Operation(get_upload_job, "Get upload job", read_only=True, destructive=False, idempotent=True),
@@ -48,3 +50,19 @@ CATALOG: tuple[Operation, ...] = (
     Operation(get_recontact_overview, "Recontact overview", read_only=True, destructive=False, idempotent=True),
     Operation(list_recontacts, "List recontacts", read_only=True, destructive=False, idempotent=True),
 )
+
+# A file is read from this machine, or sent by a person to where the server is. Clients that are told of a job as a
+# task can still cancel it.
+_ONLY_HERE = frozenset({"cancel_recontact_job"})
+_ONLY_REMOTE = frozenset({"stage_upload"})
+
+
+def catalog(*, local_files: bool) -> tuple[Operation, ...]:
+    """Return the operations of a server whose clients run it on their own machine, or reach it from elsewhere."""
+    left_out = _ONLY_REMOTE if local_files else _ONLY_HERE
+    return tuple(operation for operation in EVERYTHING if operation.name not in left_out)
+
+
+def hidden_argument(*, local_files: bool) -> str:
+    """Return the argument that no tool of such a server has: the way to files that it does not offer."""
+    return "ticket" if local_files else "path"

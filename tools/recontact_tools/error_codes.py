@@ -39,14 +39,24 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             " or the right `id_type`.",
         ),
         ErrorCode.FILE_TOO_LARGE: Explanation(
-            "The file has more than 50,000,000 bytes, or what is left of it more than 5,000,000.",
+            "The file has more than 50,000,000 bytes (a staged one: than `RECONTACT_STAGED_BYTES`), or what is left of"
+            " it more than 5,000,000.",
             "Keep the column with the identifiers and drop the others; split what is still too large.",
         ),
         ErrorCode.FILE_NOT_READABLE: Explanation(
             "The path is not that of a regular file under `RECONTACT_UPLOAD_ROOTS` that the server can read. Why is"
             " not told, so that nobody can look around in a file system this way.",
             "Put the file itself, not a link, into one of those directories; `recontact-mcp doctor` shows them. Over"
-            " HTTP no path can be read: use `ids`.",
+            " HTTP no path can be read: use `stage_upload`.",
+        ),
+        ErrorCode.TICKET_NOT_VALID: Explanation(
+            "The ticket of a staged file is unknown, has expired, was used, or is not of this person and target group;"
+            " which of these is not told. Nothing was sent.",
+            "Call `stage_upload` again, let the user upload the file once more, and pass the new ticket.",
+        ),
+        ErrorCode.TICKET_EMPTY: Explanation(
+            "Nothing has arrived yet under the ticket of a staged file. Nothing was sent.",
+            "The user uploads the file under the address that `stage_upload` answered; then the same call works.",
         ),
         ErrorCode.TOO_MANY_IDS: Explanation(
             "The file has more than 100,000 IDs, or `ids` more than 1,000.",

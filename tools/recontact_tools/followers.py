@@ -1,13 +1,12 @@
 """Following jobs that were started elsewhere, for whoever watches them: one follower a job across all processes.
 
-The process that holds the lock follows what any process of the data directory wants followed. When it dies, another
+The process that holds the seat follows what any process on the same ledger wants followed. When it dies, another
 one that still has watchers takes over at once; when none has, nobody follows until somebody asks again.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
-from recontact_tools import election
 from recontact_tools.elsewhere import Asked
 from recontact_tools.errors import ErrorCode, RateLimited, RecontactError, Unreachable
 from recontact_tools.ledger import ForeignJob, JobKey, LedgerFault
@@ -26,9 +24,9 @@ from recontact_tools.uris import changed_uris, job_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from recontact_tools.runtime import Runtime
+    from recontact_tools.seats import Seat
     from recontact_tools.shared_looks import Look
     from recontact_tools.watched import Watched
 
@@ -47,18 +45,15 @@ FIRST_SECONDS = 5.0
 
 
 class Followers:
-    """Has jobs followed that this ledger did not start, here or in the process that does so for all.
+    """Has jobs followed that this ledger did not start: here, or in the process that has the *seat*."""
 
-    *folder* holds the lock.
-    """
-
-    def __init__(self, folder: Path, runtime: Runtime, watched: Watched) -> None:
-        self._lock_file = folder / "follow.lock"
+    def __init__(self, seat: Seat, runtime: Runtime, watched: Watched) -> None:
+        self._seat = seat
         self._runtime = runtime
         self._watched = watched
         self._asked: dict[str, JobKey] = {}
         self._followed: set[JobKey] = set()
-        self._lock = -1
+        self._follows = False
         self._renewed = runtime.clock.now()
 
     async def ask(self, keys: Iterable[JobKey]) -> None:
@@ -101,7 +96,7 @@ class Followers:
         try:
             async with anyio.create_task_group() as tasks:
                 while True:
-                    if self._lock < 0:
+                    if not self._follows:
                         await self._watched.some()
                     try:
                         await self._round(tasks)
@@ -109,16 +104,17 @@ class Followers:
                         logger.error("Jobs cannot be followed: %s", type(error).__name__)  # noqa: TRY400 - no paths
                     await anyio.sleep(ROUND_SECONDS)
         finally:
-            self._let_go()
+            with anyio.CancelScope(shield=True):
+                await self._let_go()
 
     async def _round(self, tasks: anyio.abc.TaskGroup) -> None:
         await self._renew()
-        if not self._asked and self._lock < 0:
+        if not self._asked and not self._follows:
             return
         wanted = await self._runtime.ledger.elsewhere.wanted(now=self._runtime.clock.now())
         if not wanted and not self._followed:
-            self._let_go()
-        elif self._elected():
+            await self._let_go()
+        elif await self._elected():
             for job in wanted:
                 if job.key not in self._followed:
                     self._followed.add(job.key)
@@ -133,20 +129,13 @@ class Followers:
             self._renewed = now
             await self._runtime.ledger.elsewhere.renew(self._asked.values(), until=now + WANTED_FOR)
 
-    def _elected(self) -> bool:
-        if self._lock >= 0:
-            return True
-        lock = election.opened(self._lock_file)
-        if not election.won(lock):
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+    async def _elected(self) -> bool:
+        self._follows = await self._seat.taken()
+        return self._follows
 
-    def _let_go(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+    async def _let_go(self) -> None:
+        self._follows = False
+        await self._seat.leave()
 
     async def _follow(self, job: ForeignJob) -> None:
         try:
@@ -165,7 +154,7 @@ class Followers:
             known = await self._runtime.ledger.elsewhere.find(key)
             if known is None or known.wanted_until is None:
                 break
-            if known.wanted_until <= clock.now():
+            if known.wanted_until <= clock.now() or not self._follows:
                 return
             looks, seen = await self._look(key, looks, asked)
             asked = Asked(seen or asked.after, asked.waited + delay)

@@ -60,7 +60,7 @@ async def handle(
         resource_uri=job_uri(group, kind, job.job_id),
         poll_after_seconds=poll,
         eta_seconds=EtaSeconds(low=left.low, high=left.high),
-        next_step=next_step(kind, job, poll),
+        next_step=next_step(kind, job, poll, can_cancel=runtime.rules.local_files),
     )
 
 
@@ -72,14 +72,14 @@ async def _estimate(runtime: Runtime, group: TargetGroup, kind: JobKind, ids: in
     return Eta(0, whole.high) if ids is None else whole
 
 
-def next_step(kind: JobKind, job: Job, poll: int) -> str:
-    """Say what to do about a job in this state."""
+def next_step(kind: JobKind, job: Job, poll: int, *, can_cancel: bool) -> str:
+    """Say what to do about a job in this state; *can_cancel* is whether there is a tool that stops it."""
     if job.is_finished:
         return _what_next(kind, job)
     if job.status == PREPARING:
         return (
             "Nothing is removed yet: a snapshot of all stored IDs is taken first. Call get_removal_job with this "
-            "job_id, or with wait_seconds=45; cancel_recontact_job stops it."
+            f"job_id, or with wait_seconds=45{'; cancel_recontact_job stops it' if can_cancel else ''}."
         )
     if poll < _MINUTES_FROM:
         return f"Call {GETTER[kind]} with this job_id after {poll} s, or with wait_seconds=45."

@@ -19,9 +19,9 @@ from recontact_tools.locating import locate
 from recontact_tools.models import IdType, TargetGroup
 from recontact_tools.plans import NewList, Question, question
 from recontact_tools.policy import check_write
-from recontact_tools.reading_source import read_source
+from recontact_tools.reading_source import Given, read_source
 from recontact_tools.runtime import Runtime
-from recontact_tools.wishes import is_known_removal, replaced_before, replacement_wished
+from recontact_tools.wishes import WishedReplacement, is_known_removal, wished_from
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Tell the caller how far a wait has come: done, total (None when unknown), and a sentence."""
@@ -122,9 +122,10 @@ async def _confirmation(
     return await _asked(ctx, runtime, group, None)
 
 
-async def _replacement_confirmation(
+async def _replacement(
     target_group_id: str,
     path: str | None,
+    ticket: str | None,
     ids: list[str] | None,
     id_type: Literal["RSID", "RID"],
     column: str | None,
@@ -132,15 +133,23 @@ async def _replacement_confirmation(
     account_id: int | None,
     idempotency_key: str | None,
     ctx: Context[Lifespan],
-) -> Elicit[Confirmation] | Answer:
+) -> WishedReplacement:
+    """Read what is to replace the stored list, once in every round of a call."""
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
-    file = await read_source(runtime, path, ids, column=column, id_type=IdType(id_type))
-    wanted = await replacement_wished(runtime, group, file, IdType(id_type), key=idempotency_key)
-    if await replaced_before(runtime, wanted) is not None:
+    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key)
+    source = await read_source(runtime, group, given)
+    return await wished_from(runtime, group, source, given.id_type, key=idempotency_key)
+
+
+async def _replacement_confirmation(
+    wished: Annotated[WishedReplacement, Resolve(_replacement)], ctx: Context[Lifespan]
+) -> Elicit[Confirmation] | Answer:
+    if wished.earlier is not None:
         return Unanswered(reason="not_asked")
-    return await _asked(ctx, runtime, group, NewList(wanted.ids, wanted.fingerprint))
+    wanted = wished.replacement
+    return await _asked(ctx, await _runtime(ctx), wanted.group, NewList(wanted.ids, wanted.fingerprint))
 
 
 # The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it
@@ -150,6 +159,7 @@ ACCEPTED: Final = AcceptedElicitation[Any]
 Injected = Annotated[Runtime, Resolve(_runtime)]
 InjectedProgress = Annotated[Progress, Resolve(_progress)]
 InjectedConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_confirmation)]
+InjectedReplacement = Annotated[WishedReplacement, Resolve(_replacement)]
 InjectedReplacementConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_replacement_confirmation)]
 
 TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]

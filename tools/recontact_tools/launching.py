@@ -2,10 +2,11 @@
 
 import json
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from dbos import DBOS, DBOSClient, Serializer, SetWorkflowID
+from anyio import to_thread
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID
 
 from recontact_tools import old_sqlite, workflows
 from recontact_tools.desk import Desk
@@ -22,6 +23,15 @@ JOBS_AT_ONCE = 64
 # ours: the ledger lets one intent of a target group be active, and that is the rule; the follower of one that has just
 # ended may sleep for a while yet, and must not keep the next one waiting.
 PER_TARGET_GROUP = 8
+# ours: long after anybody would ask the engine itself about a job; the ledger still knows it.
+WORKFLOWS_KEPT = timedelta(days=30)
+# ours: a replica's engine looks four times a second, and writes some ten rows a job; with the ledger's own connections
+# a replica stays below ten.
+CONNECTIONS = 4
+# What the engine logs as a warning, and is as it is meant to be: a workflow that is found again; a role that may use
+# its own database only.
+QUIET = ("Workflow already exists in queue: ", "Could not connect to postgres database")
+DRIVERS_WORDS = "(psycopg."
 
 
 class JsonSerializer(Serializer):
@@ -58,30 +68,69 @@ def rehearse(database: Path) -> None:
 
 
 def _launch(database: Path) -> None:
-    logging.getLogger("dbos").addFilter(_is_news)
     old_sqlite.supply_time()
     make_write_ahead(database)
-    DBOS(
-        config={
-            "name": "recontact-mcp",
-            "system_database_url": _url(database),
-            "application_version": APPLICATION_VERSION,
-            "executor_id": "local",
-            "max_executor_threads": 16,
-            "serializer": JsonSerializer(),
-            "log_level": "WARNING",
-        }
-    )
+    _configured({"system_database_url": _url(database), "executor_id": "local"})
     DBOS.launch()
 
 
+async def launch_replica(url: str, schema: str, name: str, desk: Desk) -> None:
+    """Start the engine of one replica on PostgreSQL, under a *name* of its own; its tables are in *schema*.
+
+    What others left pending goes on when somebody calls `recover`.
+    """
+    workflows.bind(desk)
+    engine = _configured(
+        {
+            "system_database_url": url,
+            "dbos_system_schema": schema,
+            "executor_id": name,
+            "sys_db_pool_size": CONNECTIONS,
+            "use_listen_notify": False,  # nothing here waits for the engine's events, and it costs a connection
+        }
+    )
+    # Workflows run on the loop that is known when the engine starts, and it starts in a thread: it waits for the
+    # database, for which no call must wait. What is private is watched by tests/workflows/test_engine_contract.py.
+    engine._background_event_loop.set_main_loop()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    await to_thread.run_sync(DBOS.launch)
+
+
+def _configured(settings: DBOSConfig) -> DBOS:
+    logging.getLogger("dbos").addFilter(_is_news)
+    return DBOS(
+        config={
+            "name": "recontact-mcp",
+            "application_version": APPLICATION_VERSION,
+            "max_executor_threads": 16,
+            "serializer": JsonSerializer(),
+            "log_level": "WARNING",
+            **settings,
+        }
+    )
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """Tell whether the engine says something new.
+    """Tell whether the engine says something new, and cut off what the database's driver says in it.
 
     After a crash the engine queues what it finds again, and the ledger's intents are submitted as well, under the
-    same ids. That such a workflow is in a queue already is how it is meant, and no warning at every restart.
+    same ids. That such a workflow is in a queue already is how it is meant, and no warning at every restart. The
+    driver's words hold the address of the database.
     """
-    return not str(record.msg).startswith("Workflow already exists in queue: ")
+    text = str(record.msg)
+    record.msg = text.partition(DRIVERS_WORDS)[0]
+    return not text.startswith(QUIET)
+
+
+async def at_work() -> set[str]:
+    """Return the names of the replicas that have begun something, dead or alive."""
+    begun = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+    return {workflow.executor_id for workflow in begun if workflow.executor_id}
+
+
+async def recover(name: str) -> None:
+    """Let whoever is there go on with what a replica was at; it must be dead."""
+    recover = DBOS._recover_pending_workflows  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as above
+    await to_thread.run_sync(recover, [name])
 
 
 async def listen() -> None:
@@ -95,8 +144,9 @@ async def listen() -> None:
     )
 
 
-async def forget(before: datetime) -> None:
-    """Delete what the engine keeps of workflows that ended before then; the ledger knows their outcomes."""
+async def forget(now: datetime) -> None:
+    """Delete what the engine keeps of workflows that ended long ago; the ledger knows their outcomes."""
+    before = now - WORKFLOWS_KEPT
     ended = await DBOS.list_workflows_async(
         status=["SUCCESS", "ERROR"], completed_before=before.isoformat(), load_input=False, load_output=False
     )

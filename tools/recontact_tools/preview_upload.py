@@ -25,7 +25,7 @@ from recontact_tools.locating import locate
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.policy import check_read, check_write
 from recontact_tools.rates import estimated
-from recontact_tools.reading_source import read_source, source_fields
+from recontact_tools.reading_source import Given, read_source, source_fields
 from recontact_tools.restoring import kept_list_of
 from recontact_tools.results import CountRange, EtaSeconds, UploadPreview
 from recontact_tools.runtime import Runtime
@@ -38,6 +38,7 @@ async def preview_upload(
     runtime: Injected,
     target_group_id: TargetGroupId,
     path: str | None = None,
+    ticket: str | None = None,
     ids: list[str] | None = None,
     id_type: Literal["RSID", "RID"] = "RSID",
     column: str | None = None,
@@ -56,11 +57,12 @@ async def preview_upload(
     check_read(runtime.rules.policy, group)
     kind, restores = IdType(id_type), None
     if snapshot_id or upload_job_id:
-        _check_nothing_else(path, ids)
+        _check_nothing_else(path or ticket, ids)
         kept = await kept_list_of(runtime, group, snapshot_id=snapshot_id, upload_job_id=upload_job_id)
         kind, file, restores = kept.id_type, kept.file, kept.source
     else:
-        file = await read_source(runtime, path, ids, column=column, id_type=kind)
+        # A staged file stays; and no preview ever used one up, so the wish of this one is never that of a used ticket.
+        file = (await read_source(runtime, group, Given("preview", path, ids, ticket, kind, column))).file
     standing = await _standing(runtime, group, file, kind, restores)
     stored = await runtime.gateway.get_overview(group)
     seconds = COMPARE_SECONDS - (runtime.clock.now() - begun).total_seconds()
@@ -70,13 +72,13 @@ async def preview_upload(
     return _preview(file, Forecast(file.ids, stored, kind, overlap), standing, estimate)
 
 
-def _check_nothing_else(path: str | None, ids: list[str] | None) -> None:
+def _check_nothing_else(file: str | None, ids: list[str] | None) -> None:
     """Refuse numbers for one list where another one was meant as well.
 
     Raises:
         InvalidInput: There is a file or a list beside what is to be restored.
     """
-    if path or ids:
+    if file or ids:
         raise InvalidInput(
             "A list to restore and other IDs were given; nothing was sent.",
             next_step="Repeat the call with one of them.",

@@ -66,6 +66,20 @@ class UploadPreview(Result):
     hints: list[str]
 
 
+class UploadTicket(Result):
+    """Where a person sends one file, and the *ticket* that stands for it in the next call; all of it for one use.
+
+    *upload_url* takes a PUT, *page_url* is for a browser, *curl* for a terminal.
+    """
+
+    ticket: str
+    upload_url: str
+    page_url: str
+    curl: str
+    expires_at: str
+    max_bytes: int
+
+
 class JobHandle(Result):
     """A job to follow: *status* is the API's word, *poll_after_seconds* is 0 once it is finished."""
 

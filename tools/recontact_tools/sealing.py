@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import stat
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES: Final = 32  # source: AES-256
 _NONCE_BYTES: Final = 12  # source: NIST SP 800-38D, the length that AES-GCM is made for
+_MARKED: Final = b"recontact-mcp: the key of the snapshots"
 _OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -55,6 +57,15 @@ class Seal:
 
         derivation = HKDF(SHA256(), length=KEY_BYTES, salt=None, info=f"recontact-mcp {purpose}".encode())
         return derivation.derive(self._key())
+
+    def mark(self) -> bytes:
+        """Return what tells this key from others, and nothing about it.
+
+        Raises:
+            KeyUnusable: The key cannot be read.
+            OSError: The key's file cannot be made or read.
+        """
+        return hmac.digest(self._key(), _MARKED, "sha256")
 
     def open(self, sealed: bytes, *, place: str) -> bytes:
         """Return what was sealed at *place*.

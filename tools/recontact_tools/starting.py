@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import check_room
 from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
@@ -28,10 +29,20 @@ from recontact_tools.errors import (
 )
 from recontact_tools.handles import GETTER, HandleFields, is_preparing
 from recontact_tools.identifiers import RespondentFile
-from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Intent, IntentState, KeyTaken
+from recontact_tools.ledger import (
+    ActiveIntent,
+    ActiveReplacement,
+    CapReached,
+    Intent,
+    IntentState,
+    KeyTaken,
+    Spending,
+    TicketUsed,
+)
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType
 from recontact_tools.runtime import Runtime
+from recontact_tools.staged import ticket_not_valid
 from recontact_tools.wishes import asked_before, key_conflict
 
 logger = logging.getLogger(__name__)
@@ -57,6 +68,9 @@ _CLASSES: dict[str, type[RecontactError]] = {
     ErrorCode.RATE_LIMITED: RateLimited,
     ErrorCode.FEATURE_MISSING: FeatureMissing,
     ErrorCode.CANCELLED: NotAllowed,
+    ErrorCode.FROZEN: NotAllowed,
+    ErrorCode.READ_ONLY: NotAllowed,
+    ErrorCode.POLICY_DENIED: NotAllowed,
     ErrorCode.UNREACHABLE: Unreachable,
     ErrorCode.UNAVAILABLE: Unreachable,
     ErrorCode.OUTCOME_UNKNOWN: OutcomeUnknown,
@@ -74,8 +88,24 @@ async def repeated(runtime: Runtime, intent: Intent) -> Intent | None:
     return None if earlier is None else await _outcome(runtime, earlier)
 
 
-async def start_upload(runtime: Runtime, wanted: Intent, file: RespondentFile, *, id_type: IdType) -> Intent:
+async def resumed(runtime: Runtime, intent_id: str) -> Intent:
+    """Return an intent that an earlier call wrote down, as its job stands.
+
+    Raises:
+        RecontactError: What `start` raised, or would have raised, for it.
+    """
+    intent = await runtime.ledger.get(intent_id)
+    if intent is None:
+        raise AssertionError("only what was written down is resumed")
+    return await _outcome(runtime, intent)
+
+
+async def start_upload(
+    runtime: Runtime, wanted: Intent, file: RespondentFile, *, id_type: IdType, spending: Spending | None = None
+) -> Intent:
     """Start the upload of a list that fits where no job runs, or return the earlier intent that *wanted* repeats.
+
+    *spending* is the ticket of the staged file that it is from.
 
     Raises:
         InvalidInput: It does not fit, or its idempotency key stands for something else.
@@ -88,14 +118,14 @@ async def start_upload(runtime: Runtime, wanted: Intent, file: RespondentFile, *
     await check_no_job_runs(runtime, wanted.group)
     counted = await runtime.gateway.get_overview(wanted.group)
     stored = await check_room(runtime, wanted.group, file, id_type=id_type, stored=counted)
-    return await start(runtime, replace(wanted, stored_before=stored), file.content)
+    return await start(runtime, replace(wanted, stored_before=stored), file.content, spending=spending)
 
 
-async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Intent:
+async def start(runtime: Runtime, intent: Intent, payload: bytes | None, *, spending: Spending | None = None) -> Intent:
     """Start one job for *intent* and return it as the API accepted it, or the earlier intent that it repeats.
 
     Raises:
-        InvalidInput: Its idempotency key stands for something else.
+        InvalidInput: Its idempotency key stands for something else, or another call used its ticket.
         JobRunning: A job runs on this target group; the database decided, so two calls at once cannot both pass.
         Refused: The API refused it; nothing changed.
         Unreachable: No connection was made; nothing changed.
@@ -104,9 +134,14 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None) -> Inte
     """
     now = runtime.clock.now()
     try:
-        opened = await runtime.ledger.open_intent(replace(intent, created_at=now, updated_at=now), payload=payload)
+        planned = replace(intent, created_at=now, updated_at=now)
+        opened = await runtime.ledger.open_intent(planned, payload=payload, spending=spending, caps=runtime.rules.caps)
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, now) from None
     except KeyTaken as taken:
         raise key_conflict(taken.intent) from None
+    except TicketUsed:
+        raise ticket_not_valid() from None
     except (ActiveIntent, ActiveReplacement) as other:
         raise in_the_way(runtime, intent.group, other) from None
     return await _outcome(runtime, opened)
@@ -137,21 +172,27 @@ async def submit(runtime: Runtime, work_id: str, withdraw: Withdraw) -> None:
     try:
         await runtime.engine.submit(work_id)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the engine, nothing was handed over to it
-        failure = Unreachable(
-            "The server's durable engine cannot be used; nothing was sent.",
-            code=ErrorCode.UNAVAILABLE,
-            next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
-        )
+        failure = error if isinstance(error, RecontactError) else _engine_unusable()
         if not await withdraw(failure.as_dict(), now=runtime.clock.now()):
             return
         logger.error("The durable engine cannot be used: %s", type(error).__name__)  # noqa: TRY400 - no paths
         raise failure from None
 
 
-def told_again(fields: HandleFields) -> HandleFields:
-    """Return a handle with the words for a call that repeated an earlier one."""
+def _engine_unusable() -> Unreachable:
+    return Unreachable(
+        "The server's durable engine cannot be used; nothing was sent.",
+        code=ErrorCode.UNAVAILABLE,
+        next_step="Tell the user to run `recontact-mcp doctor` and to look at the server's log. Then repeat.",
+    )
+
+
+def told_again(fields: HandleFields, *, staged: bool = False) -> HandleFields:
+    """Return a handle with the words for a call that repeated an earlier one, and whose file is *staged* and used."""
     again = "An earlier call with the same arguments started this job; this one sent nothing."
-    anyway = "To send it once more, pass a new idempotency_key."
+    anyway = (
+        "To send it once more, stage the file again." if staged else "To send it once more, pass a new idempotency_key."
+    )
     return {**fields, "next_step": f"{again} {fields['next_step']} {anyway}"}
 
 

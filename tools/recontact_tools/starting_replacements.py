@@ -5,26 +5,40 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import packed_file
 from recontact_tools.conflicts import in_the_way
 from recontact_tools.identifiers import RespondentFile
-from recontact_tools.ledger import ActiveIntent, ActiveReplacement, Purpose, Replacement, Snapshot
+from recontact_tools.ledger import (
+    ActiveIntent,
+    ActiveReplacement,
+    CapReached,
+    Purpose,
+    Replacement,
+    Snapshot,
+    Spending,
+    TicketUsed,
+)
 from recontact_tools.runtime import Runtime
 from recontact_tools.sealed_lists import pieces_of, set_hash
+from recontact_tools.staged import ticket_not_valid
 from recontact_tools.starting import submit
 
 
-async def start_replacement(runtime: Runtime, replacement: Replacement, file: RespondentFile) -> Replacement:
+async def start_replacement(
+    runtime: Runtime, replacement: Replacement, file: RespondentFile, *, spending: Spending | None = None
+) -> Replacement:
     """Keep the new list, write the replacement down and hand it to the engine.
 
     Raises:
+        InvalidInput: Another call used the ticket of its list.
         JobRunning: Something else works on this target group; the database decided.
         Unreachable: The engine, or the key of the snapshots, cannot be used; nothing was sent.
     """
     await _keep(runtime, replacement, file)
     list_id = replacement.replacement_id
     try:
-        opened = await _opened(runtime, replacement)
+        opened = await _opened(runtime, replacement, spending)
         withdraw = partial(runtime.ledger.replacements.withdraw, opened.replacement_id)
         await submit(runtime, opened.replacement_id, withdraw)
         return opened
@@ -35,9 +49,13 @@ async def start_replacement(runtime: Runtime, replacement: Replacement, file: Re
                 await runtime.ledger.snapshots.delete(list_id, now=replacement.created_at)
 
 
-async def _opened(runtime: Runtime, replacement: Replacement) -> Replacement:
+async def _opened(runtime: Runtime, replacement: Replacement, spending: Spending | None) -> Replacement:
     try:
-        return await runtime.ledger.replacements.open(replacement)
+        return await runtime.ledger.replacements.open(replacement, spending=spending, caps=runtime.rules.caps)
+    except TicketUsed:
+        raise ticket_not_valid() from None
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, replacement.created_at) from None
     except (ActiveIntent, ActiveReplacement) as other:
         raise in_the_way(runtime, replacement.group, other) from None
 

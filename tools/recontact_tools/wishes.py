@@ -1,10 +1,13 @@
 """What a caller asks for, written down so that it is known again: as an intent, under digests of all that it says."""
 
+from dataclasses import dataclass
+
 from recontact_tools.errors import ErrorCode, InvalidInput
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.ledger import Intent, IntentState, KeyTaken, Replacement, ReplacementKeyTaken, Stage
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.runtime import Runtime
+from recontact_tools.staged import Source
 
 
 async def planned(
@@ -112,6 +115,35 @@ async def replaced_before(runtime: Runtime, wanted: Replacement) -> Replacement 
         return await runtime.ledger.replacements.standing(wanted)
     except ReplacementKeyTaken as taken:
         raise _key_taken(taken.replacement_id, "replacement") from None
+
+
+@dataclass(frozen=True, slots=True)
+class WishedReplacement:
+    """A replacement that a call asks for, what it is made of, and the earlier one that it repeats, if it repeats one.
+
+    Where its staged file was used up before, *replacement* is that earlier one.
+    """
+
+    replacement: Replacement
+    source: Source
+    earlier: Replacement | None
+
+
+async def wished_from(
+    runtime: Runtime, group: TargetGroup, source: Source, id_type: IdType, *, key: str | None
+) -> WishedReplacement:
+    """Return the replacement of whatever is stored by a source.
+
+    Raises:
+        InvalidInput: Its idempotency key stands for something else.
+    """
+    if source.used_by is not None:
+        earlier = await runtime.ledger.replacements.get(source.used_by)
+        if earlier is None:
+            raise AssertionError("what used a ticket up was written down with it")
+        return WishedReplacement(earlier, source, earlier)
+    wanted = await replacement_wished(runtime, group, source.file, id_type, key=key)
+    return WishedReplacement(wanted, source, await replaced_before(runtime, wanted))
 
 
 def key_conflict(earlier: Intent) -> InvalidInput:

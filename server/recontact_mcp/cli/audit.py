@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled
-from recontact_mcp.opening import LEDGER_FILE
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import read_pasted
 from recontact_tools.ledger import LedgerFault

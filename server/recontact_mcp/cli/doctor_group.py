@@ -6,8 +6,9 @@ from functools import partial
 
 from recontact_mcp.cli import doctor_answers as answers
 from recontact_mcp.cli.findings import Finding, Look
-from recontact_mcp.opening import LEDGER_FILE, policy_of
+from recontact_mcp.opening import policy_of
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.errors import NotFound, RecontactError
 from recontact_tools.explaining import why_not_found
 from recontact_tools.gateway import Gateway

@@ -31,7 +31,7 @@ def with_ledger(settings: "Settings", work: "Callable[[Ledger], Awaitable[_Resul
     Raises:
         typer.Exit: The ledger cannot be read, or the work was refused.
     """
-    from recontact_mcp.opening import LEDGER_FILE
+    from recontact_mcp.storage import LEDGER_FILE
     from recontact_tools.ledger import LedgerFault
     from recontact_tools.ledger.sql import SqlLedger
 

@@ -12,6 +12,7 @@ from recontact_mcp.cli.console import person, settings_or_stop, stop
 from recontact_tools.loopback import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from socket import socket
 
     from recontact_mcp.settings import Settings
@@ -60,10 +61,11 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     configure(settings.log_level, settings.log_format)
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
-    parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}")
+    address = f"{binding.shown(host)}:{taken}"
+    parts = parts_for(settings, address=address, state_keys=_state_keys(settings))
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
-    person().print(f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C.")
-    run(build_app(parts), parts, listening)
+    words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
+    run(build_app(parts), parts, listening, ready=lambda: person().print(words))
 
 
 def _listening(host: str, port: int) -> "socket":
@@ -73,3 +75,15 @@ def _listening(host: str, port: int) -> "socket":
         return listen(host, port)
     except OSError:
         stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
+
+
+def _state_keys(settings: "Settings") -> "Sequence[bytes]":
+    import anyio
+
+    from recontact_mcp.state_keys import shared_state_keys
+    from recontact_tools.errors import Unreachable
+
+    try:
+        return anyio.run(shared_state_keys, settings)
+    except Unreachable as refusal:
+        stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")

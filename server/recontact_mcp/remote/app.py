@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Route
 
-from recontact_mcp.remote import approval, authorization, health
+from recontact_mcp.remote import approval, authorization, health, staging
 from recontact_mcp.remote.bodies import Bodies
 from recontact_mcp.remote.crowd import Crowd, Share
 from recontact_mcp.remote.front import Front
@@ -17,37 +15,61 @@ from recontact_mcp.remote.refusals import MCP_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from recontact_mcp.remote.parts import Parts
 
 # What is served beside MCP: each module adds the routes that it has for these parts, none where it is not configured.
-ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (health.routes, authorization.routes, approval.routes)
+ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (
+    health.routes,
+    authorization.routes,
+    staging.routes,
+    approval.routes,
+)
 # What stands around MCP and lets through only who may pass; the first one is the outermost.
 GUARDS: tuple[Callable[[Parts, ASGIApp], ASGIApp], ...] = (authorization.guard,)
 # Paths, with all below them, whose routes read the bodies of their requests by themselves, as they arrive.
-STREAMING: tuple[str, ...] = ()
+STREAMING: tuple[str, ...] = (staging.PATH,)
 
 
-def build_app(parts: Parts) -> Starlette:
-    """Build the application of one process; its lifespan opens and closes the MCP server with it."""
-    endpoint = McpEndpoint(parts)
-    guarded: ASGIApp = Crowd(endpoint, _share(parts), parts.opening.ending, parts.sessions)
+class Application:
+    """What is served over HTTP in one process; it works while `running`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._endpoint = McpEndpoint(parts)
+        self._mcp = _guarded(parts, self._endpoint)
+        routes = [route for of_module in ROUTES for route in of_module(parts)]
+        self._beside = Starlette(routes=routes, lifespan=lambda _app: self.running())
+        bodies = {**dict.fromkeys(STREAMING), MCP_PATH: parts.settings.http_body_bytes}
+        self._served = Front(Bodies(self._route, parts.limits, bodies), parts.names, parts.limits, parts.opening.ending)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Open the MCP server, and close it at the end."""
+        return self._endpoint.running()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the whole life of the process."""
+        await self._served(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == MCP_PATH:
+            await self._mcp(scope, receive, send)
+        else:
+            await self._beside(scope, receive, send)
+
+
+def build_app(parts: Parts) -> Application:
+    """Build the application of one process."""
+    return Application(parts)
+
+
+def _guarded(parts: Parts, endpoint: McpEndpoint) -> ASGIApp:
+    settings = parts.settings
+    share = Share(settings.calls_per_second, settings.calls_at_once, settings.http_sessions_per_caller)
+    guarded: ASGIApp = Crowd(endpoint, share, parts.opening.ending, parts.sessions)
     for guard in reversed(GUARDS):
         guarded = guard(parts, guarded)
-    routes: list[BaseRoute] = [Route(MCP_PATH, endpoint=guarded)]
-    for of_module in ROUTES:
-        routes += of_module(parts)
-    bodies = {**dict.fromkeys(STREAMING), MCP_PATH: parts.settings.http_body_bytes}
-    middleware = [
-        Middleware(Front, parts.names, parts.limits, parts.opening.ending),
-        Middleware(Bodies, parts.limits, bodies),
-    ]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lambda _app: endpoint.running())
-
-
-def _share(parts: Parts) -> Share:
-    settings = parts.settings
-    return Share(settings.calls_per_second, settings.calls_at_once, settings.http_sessions_per_caller)
+    return guarded

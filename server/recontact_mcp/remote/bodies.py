@@ -82,8 +82,11 @@ class Bodies:
 
 
 async def _next(receive: Receive, deadline: float) -> Message:
-    with anyio.fail_after(deadline - anyio.current_time()):
+    message: Message | None = None
+    with anyio.CancelScope(deadline=deadline):
         message = await receive()
+    if message is None:
+        raise TimeoutError
     if message["type"] != "http.request":
         raise ConnectionError
     return message

@@ -89,10 +89,12 @@ class Connection(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
-            if self._deadline is None:
-                self._wait_for_head()
         super().data_received(data)
-        if self._in_head and self._head_bytes > self._most:
+        if not self._in_head or not self._head_bytes:
+            return
+        if self._deadline is None:  # a head that came in one piece, as nearly all do, is not waited for
+            self._wait_for_head()
+        if self._head_bytes > self._most:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, too_large("The head", f"{self._most} bytes"))
 
     def on_headers_complete(self) -> None:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from recontact_tools.errors import RecontactError
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from recontact_mcp.opening import Opening
     from recontact_mcp.remote.parts import Parts
+    from recontact_tools.ending import Ending
 
 # ours: platforms give a probe up after a second or more by default, and ask every few seconds.
 LOOK_SECONDS: Final = 0.9
 # ours: whoever asks without pause costs one look a second.
 REMEMBERED_SECONDS: Final = 1.0
-READY: Final = "ready"
-_NEVER: Final = "01" + "0" * 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +33,46 @@ class State:
     reason: str
 
 
-@dataclass(slots=True)
-class Health:
-    """Looks at what a call needs, for all who ask within a second; never longer than LOOK_SECONDS."""
+READY: Final = State(ready=True, reason="ready")
+STOPPING: Final = State(ready=False, reason="This server is being stopped.")
+SLOW: Final = State(ready=False, reason="What this server works with did not answer in time.")
 
-    opening: Opening
-    now: Callable[[], float] = anyio.current_time
-    _last: State | None = None
-    _until: float = 0.0
+
+class Looking(Protocol):
+    """What can be looked at: the opening of a server."""
+
+    ending: Ending
+
+    async def unready(self) -> str | None:
+        """Say why this server should not be sent requests now; None where it is ready."""
+        ...
+
+
+class Health:
+    """Looks at what a call needs, once for all who ask within a second; never longer than LOOK_SECONDS."""
+
+    def __init__(self, opening: Looking, *, now: Callable[[], float] = anyio.current_time) -> None:
+        self._opening = opening
+        self._now = now
+        self._looking = anyio.Lock()
+        self._last: State | None = None
+        self._until = 0.0
 
     async def state(self) -> State:
         """Return how it stands."""
-        if self.opening.ending.announced:
-            return State(ready=False, reason="this server is being stopped")
-        if self._last is None or self.now() >= self._until:
-            self._last = await _looked(self.opening)
-            self._until = self.now() + REMEMBERED_SECONDS
-        return self._last
+        if self._opening.ending.announced:
+            return STOPPING
+        async with self._looking:
+            if self._last is None or self._now() >= self._until:
+                self._last = await self._looked()
+                self._until = self._now() + REMEMBERED_SECONDS
+            return self._last
 
-
-async def _looked(opening: Opening) -> State:
-    for part, look in (("data directory or database", opening.runtime), ("ledger", lambda: _read_ledger(opening))):
-        if not await _works(look):
-            return State(ready=False, reason=f"the {part} cannot be used")
-    return State(ready=True, reason=READY)
-
-
-async def _read_ledger(opening: Opening) -> object:
-    return await (await opening.runtime()).ledger.get(_NEVER)
-
-
-async def _works(look: Callable[[], Awaitable[object]]) -> bool:
-    with anyio.move_on_after(LOOK_SECONDS):
-        try:
-            await look()
-        except (RecontactError, OSError):
-            return False
-        return True
-    return False
+    async def _looked(self) -> State:
+        with anyio.move_on_after(LOOK_SECONDS):
+            reason = await self._opening.unready()
+            return READY if reason is None else State(ready=False, reason=reason)
+        return SLOW
 
 
 def routes(parts: Parts) -> list[BaseRoute]:

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from recontact_mcp.remote.bodies import body_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# ours: nearly all calls have ended by then, and a task for each of them would cost them a tenth of their time.
+LOOK_SECONDS: Final = 0.25
 
-async def until_gone(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a request whose body is read; cancel it when its client hangs up."""
-    failure: Exception | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(_watch, receive, group.cancel_scope)
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    """One request under way; *watch* is what waits for its client to go, once it has lasted for a while."""
+
+    receive: Receive
+    serving: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    watch: anyio.CancelScope | None = None
+    seen: bool = False
+
+    async def watched(self, watch: anyio.CancelScope) -> None:
+        """Cancel the request when its client hangs up."""
+        with watch:
+            while (await self.receive())["type"] != "http.disconnect":
+                pass
+            self.serving.cancel()
+
+
+class Leaving:
+    """Serves requests whose body is read, and cancels those that last when their clients hang up."""
+
+    def __init__(self) -> None:
+        self._requests: set[_Request] = set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Look after requests for as long as the block lasts."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look, group)
+            yield
+            group.cancel_scope.cancel()
+
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = _Request(receive)
+        self._requests.add(request)
         try:
-            await app(scope, _Read(body_of(scope)), send)
-        except Exception as error:  # noqa: BLE001 - a group would wrap it
-            failure = error
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+            with request.serving:
+                await app(scope, _Read(body_of(scope)), send)
+        finally:
+            self._requests.discard(request)
+            if request.watch is not None:
+                request.watch.cancel()
 
-
-async def _watch(receive: Receive, serving: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    serving.cancel()
+    async def _look(self, group: anyio.abc.TaskGroup) -> None:
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            for request in self._requests:
+                if request.seen and request.watch is None:
+                    request.watch = anyio.CancelScope()
+                    group.start_soon(request.watched, request.watch)
+                request.seen = True
 
 
 class _Read:

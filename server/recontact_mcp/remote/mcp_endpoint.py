@@ -11,7 +11,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from recontact_mcp.remote.bodies import body_of
 from recontact_mcp.remote.eras import is_modern
-from recontact_mcp.remote.leaving import until_gone
+from recontact_mcp.remote.leaving import Leaving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,7 +45,10 @@ class McpEndpoint:
             session_idle_timeout=settings.http_session_idle_seconds,
         )
         self._ending = parts.opening.ending
+        self._leaving = Leaving()
         self._sessions = parts.server.session_manager
+        # No parameter of a tool is also a header (a test says so); comparing them took a twentieth of a call.
+        self._sessions.app.get_tool_input_schema = _declares_no_headers
         self._answers = StreamableHTTPSessionManager(
             _opened(self._sessions.app, parts.opening),
             json_response=True,
@@ -57,13 +60,13 @@ class McpEndpoint:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Keep the MCP server and its sessions for as long as the application serves."""
-        async with self._sessions.run(), self._answers.run():
+        async with self._sessions.run(), self._answers.run(), self._leaving.running():
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if is_modern(scope) and not any(sign in body_of(scope) for sign in _STREAMED):
-            await until_gone(self._answers.handle_request, scope, receive, send)
+            await self._leaving.serve(self._answers.handle_request, scope, receive, send)
         elif scope["method"] == "GET":
             stream = _Stream(send)
             with self._ending.cutting_short() as ended:
@@ -91,6 +94,10 @@ class _Stream:
         if not self._started:
             await self._send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _declares_no_headers(_tool: str) -> None:
+    """Return no schema that a header could be compared with."""
 
 
 def _opened(server: Server[Opening], opening: Opening) -> Server[Opening]:

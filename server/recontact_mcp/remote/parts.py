@@ -15,6 +15,8 @@ from recontact_mcp.remote.names import Names, names_of
 from recontact_mcp.remote.sessions import Sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recontact_mcp.boundary import RecontactServer
     from recontact_mcp.opening import Opening
     from recontact_mcp.settings import Settings
@@ -43,14 +45,29 @@ class Parts:
         return self.names.base_url
 
 
-def parts_for(settings: Settings, *, effects: Effects | None = None, address: str = DEFAULT_ADDRESS) -> Parts:
+def parts_for(
+    settings: Settings,
+    *,
+    effects: Effects | None = None,
+    address: str = DEFAULT_ADDRESS,
+    state_keys: Sequence[bytes] = (),
+) -> Parts:
     """Build the server of this process and what goes with it; nothing is opened.
 
-    *address* is where the process listens, `host:port`; *effects* as for `build_server`.
+    *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
-    chosen, names = effects or Effects(), names_of(settings, address)
+    chosen = effects or Effects()
+    names = names_of(settings, address)
     if settings.auth_issuer is None and chosen.pages is None:
         chosen = replace(chosen, pages=partial(announced_pages, names))
-    server = build_server(settings, effects=chosen, local_files=False, approve_url=f"{names.base_url}{PATH}")
+    # Tools name addresses of this server, also where nobody set one.
+    settings = settings.model_copy(update={"public_url": names.base_url})
+    server = build_server(
+        settings,
+        effects=chosen,
+        local_files=False,
+        state_keys=state_keys,
+        approve_url=f"{names.base_url}{PATH}",
+    )
     sessions = Sessions(settings.http_session_idle_seconds)
     return Parts(settings, server, server.opening, chosen.clock, names, sessions)

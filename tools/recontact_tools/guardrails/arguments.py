@@ -26,6 +26,13 @@ class FromPath:
 
 
 @dataclass(frozen=True, slots=True)
+class FromTicket:
+    """An upload's identifiers are in a staged file."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
 class FromIds:
     """An upload's identifiers are in the call."""
 
@@ -85,18 +92,28 @@ def _ulid(name: str, value: str) -> str:
     return stripped.upper()
 
 
-def check_one_source(*, path: str | None, ids: Sequence[str] | None) -> FromPath | FromIds:
+def check_one_source(
+    *, path: str | None, ids: Sequence[str] | None, ticket: str | None = None, local_files: bool = True
+) -> FromPath | FromIds | FromTicket:
     """Accept exactly one source of identifiers; an empty one counts as not given.
+
+    *local_files* is whether the other one besides ids is a path, and not a ticket.
 
     Raises:
         InvalidInput: there is none, or more than one.
     """
-    if path and not ids:
-        return FromPath(path)
-    if ids and not path:
-        return FromIds(tuple(ids))
-    given = "both were given" if path else "neither was given"
-    raise _invalid(f"Exactly one of path and ids is needed, but {given}", "either path or ids")
+    given: list[FromPath | FromIds | FromTicket] = []
+    if path:
+        given.append(FromPath(path))
+    if ticket:
+        given.append(FromTicket(ticket))
+    if ids:
+        given.append(FromIds(tuple(ids)))
+    if len(given) == 1:
+        return given[0]
+    other = "path" if local_files else "ticket"
+    found = "both were given" if given else "neither was given"
+    raise _invalid(f"Exactly one of {other} and ids is needed, but {found}", f"either {other} or ids")
 
 
 def _invalid(message: str, wanted: str) -> InvalidInput:

@@ -3,6 +3,7 @@
 import codecs
 import re
 
+from recontact_tools.errors import InvalidInput
 from recontact_tools.identifiers.refusals import not_a_list, too_large, too_many_lines
 from recontact_tools.identifiers.respondent_file import LINES_MAX, RAW_BYTES_MAX
 
@@ -16,6 +17,11 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"\xd0\xcf\x11\xe0"), "This is an old Excel or Office document, not a text file.", _EXPORT_AS_CSV),
     (re.compile(rb"%PDF"), "This is a PDF document, not a text file.", "Export the data as CSV and try again."),
     (re.compile(rb"\x1f\x8b"), "This is a gzip archive, not a text file.", "Unpack it and try again."),
+    (
+        re.compile(rb"7z\xbc\xaf|Rar!\x1a|BZh[1-9]1AY|\xfd7zXZ|\x28\xb5\x2f\xfd"),
+        "This is a compressed archive, not a text file.",
+        "Unpack it and try again.",
+    ),
     (re.compile(rb"\{\\rtf"), "This is a rich-text document, not a text file.", "Save it as plain text."),
     (
         re.compile(rb"\s*<[!?a-zA-Z]"),
@@ -47,7 +53,7 @@ def plain_text(data: bytes) -> bytes:
     if len(data) > RAW_BYTES_MAX:
         raise too_large(f"The file is larger than {RAW_BYTES_MAX:,} bytes.", bytes_max=RAW_BYTES_MAX)
     text = _narrow(data).removeprefix(codecs.BOM_UTF8)
-    _refuse_other_formats(text)
+    refuse_other_formats(text)
     if b"\r" in text:
         text = _with_line_feeds(text)
     if text and not text.endswith(b"\n"):
@@ -68,13 +74,23 @@ def _with_line_feeds(text: bytes) -> bytes:
 
 def _narrow(data: bytes) -> bytes:
     """Rewrite UTF-16 and UTF-32 (Excel's "Unicode text", PowerShell's `>`) as UTF-8."""
-    encoding = next((name for mark, name in _WIDE if data.startswith(mark)), None)
+    encoding = wide_encoding(data)
     if encoding is None:
         return data
     text = _decoded(data, encoding)
     if text is None:
-        raise not_a_list("The file is not valid UTF-16 or UTF-32 text.")
+        raise not_wide_text()
     return text.encode()
+
+
+def wide_encoding(data: bytes) -> str | None:
+    """Return the encoding of text whose characters have two or four bytes, as its first bytes name it."""
+    return next((name for mark, name in _WIDE if data.startswith(mark)), None)
+
+
+def not_wide_text() -> InvalidInput:
+    """Refuse what says that it is UTF-16 or UTF-32 and is not."""
+    return not_a_list("The file is not valid UTF-16 or UTF-32 text.")
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:
@@ -85,10 +101,24 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _refuse_other_formats(text: bytes) -> None:
+def refuse_other_formats(text: bytes) -> None:
+    """Refuse what begins as a document or an archive does, or holds a NUL.
+
+    Raises:
+        InvalidInput: INVALID_FILE.
+    """
     for signature, what, next_step in _SIGNATURES:
         if signature.match(text):
             raise not_a_list(what, next_step=next_step)
+    refuse_binary(text)
+
+
+def refuse_binary(text: bytes) -> None:
+    """Refuse what holds a NUL: no text does.
+
+    Raises:
+        InvalidInput: INVALID_FILE.
+    """
     if b"\0" in text:
         raise not_a_list(
             "The file is binary, or text in an encoding that does not say so.",

@@ -32,14 +32,15 @@ def read_identifiers(
     return checked(scan or read_table(text, column=column, id_type=id_type), ids_max=ids_max)
 
 
-def read_inline(ids: Sequence[str]) -> RespondentFile:
+def read_inline(ids: Sequence[str], *, local_files: bool = True) -> RespondentFile:
     """Read ids given one by one, at most 1,000; line numbers count the items from 1.
 
     Raises:
-        InvalidInput: TOO_MANY_IDS (the text names `path`), INVALID_FILE when none is an id.
+        InvalidInput: TOO_MANY_IDS (the text names `path` or, without *local_files*, `stage_upload`), INVALID_FILE
+            when none is an id.
     """
     if len(ids) > INLINE_IDS_MAX:
-        raise too_many_inline(len(ids))
+        raise too_many_inline(len(ids), local_files=local_files)
     numbers: list[int] = []
     scan = Scan([], numbers, lines=len(ids), sent=(b"", 0))
     for number, item in enumerate(ids, 1):
@@ -50,7 +51,7 @@ def read_inline(ids: Sequence[str]) -> RespondentFile:
         else:
             scan.tally.add("malformed" if found else kind_of(item), number)
     if len(scan.ids) > INLINE_IDS_MAX:
-        raise too_many_inline(len(scan.ids))
+        raise too_many_inline(len(scan.ids), local_files=local_files)
     scan.sent = distinct(scan.ids)
     return checked(scan, ids_max=INLINE_IDS_MAX)
 

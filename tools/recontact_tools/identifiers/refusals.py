@@ -61,12 +61,17 @@ def too_many_ids(ids: int, *, ids_max: int) -> InvalidInput:
     )
 
 
-def too_many_inline(ids: int) -> InvalidInput:
+def too_many_inline(ids: int, *, local_files: bool) -> InvalidInput:
     """Refuse an inline list that belongs in a file."""
+    instead = (
+        "Save the identifiers in a file and pass its `path` instead of `ids`."
+        if local_files
+        else "Call stage_upload, let the user upload a file with the identifiers, and pass the `ticket` instead."
+    )
     return InvalidInput(
         f"`ids` takes at most {INLINE_IDS_MAX:,} identifiers.",
         code=ErrorCode.TOO_MANY_IDS,
-        next_step="Save the identifiers in a file and pass its `path` instead of `ids`.",
+        next_step=instead,
         details={"ids": ids, "ids_max": INLINE_IDS_MAX},
     )
 

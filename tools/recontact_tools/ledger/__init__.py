@@ -7,6 +7,7 @@ from recontact_tools.ledger.approval_interface import Approval, Approvals, Decis
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     IllegalTransition,
     IntentIdTaken,
     KeyTaken,
@@ -14,6 +15,8 @@ from recontact_tools.ledger.faults import (
     LedgerUnavailable,
     ReplacementEnded,
     ReplacementKeyTaken,
+    TicketUsed,
+    TooManyTickets,
     UnknownIntent,
 )
 from recontact_tools.ledger.following import Elsewhere, ForeignJob, JobKey, News, Updates
@@ -33,6 +36,7 @@ from recontact_tools.ledger.states import (
     can_follow,
 )
 from recontact_tools.ledger.task_interface import Task, Tasks
+from recontact_tools.ledger.ticket_interface import Spending, Ticket, Tickets
 
 __all__ = [
     "ACTIVE_STATES",
@@ -41,6 +45,7 @@ __all__ = [
     "ActiveReplacement",
     "Approval",
     "Approvals",
+    "CapReached",
     "Decision",
     "Duration",
     "Elsewhere",
@@ -70,10 +75,15 @@ __all__ = [
     "SettledBy",
     "Snapshot",
     "Snapshots",
+    "Spending",
     "Stage",
     "Standing",
     "Task",
     "Tasks",
+    "Ticket",
+    "TicketUsed",
+    "Tickets",
+    "TooManyTickets",
     "UnknownIntent",
     "Updates",
     "can_follow",

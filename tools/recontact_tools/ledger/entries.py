@@ -51,6 +51,11 @@ class Event(StrEnum):
     JOB_COMPLETED = "job_completed"
     JOB_FAILED = "job_failed"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    # A file that a person sends for an upload: its ticket, its arrival, its end.
+    TICKET_ISSUED = "ticket_issued"
+    TICKET_FILLED = "ticket_filled"
+    TICKET_USED = "ticket_used"
+    TICKET_EXPIRED = "ticket_expired"
     # Copies of what is stored, and putting them back.
     SNAPSHOT_BEGUN = "snapshot_begun"
     SNAPSHOT_COMPLETED = "snapshot_completed"

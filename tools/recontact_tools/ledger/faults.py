@@ -1,9 +1,10 @@
-"""What can go wrong in the ledger; the first four are answers to a caller, the rest faults of ours.
+"""What can go wrong in the ledger; the first five are answers to a caller, the rest faults of ours.
 
 ActiveIntent              another intent is active for the target group
 ActiveReplacement         a replacement works on the target group
 KeyTaken                  the idempotency key names another intent
 ReplacementKeyTaken       the idempotency key names another replacement
+CapReached                the principal had as much opened today as it may
 LedgerFault
 ├── UnknownIntent         no such intent was written
 ├── IntentIdTaken         the id names another intent
@@ -47,6 +48,30 @@ class ReplacementKeyTaken(Exception):
     def __init__(self, replacement_id: str) -> None:
         super().__init__("this key was used for another replacement")
         self.replacement_id = replacement_id
+
+
+class TicketUsed(Exception):
+    """A staged file was used by another call meanwhile, or is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__("this ticket cannot be used any more")
+
+
+class TooManyTickets(Exception):
+    """A principal has as many tickets as anybody may have."""
+
+    def __init__(self) -> None:
+        super().__init__("this principal has too many tickets")
+
+
+class CapReached(Exception):
+    """A principal would have more opened today than it may: *name* of what, *used* of *cap* before this."""
+
+    def __init__(self, name: str, *, cap: int, used: int) -> None:
+        super().__init__("the principal had as much opened today as it may")
+        self.name = name
+        self.cap = cap
+        self.used = used
 
 
 class LedgerFault(Exception):

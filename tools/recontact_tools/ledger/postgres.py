@@ -71,13 +71,18 @@ class PostgresConnection:
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor:
         """See `Connection.execute`."""
-        return self._session.execute(translated(statement), values)
+        return self._session.execute(translated(statement), _plain(values))
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]], /) -> Cursor:
         """See `Connection.executemany`."""
         cursor = self._session.cursor()
-        cursor.executemany(translated(statement), rows)
+        cursor.executemany(translated(statement), [_plain(row) for row in rows])
         return cursor
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Write truths as numbers, as SQLite does; a column of numbers takes nothing else."""
+    return [int(value) if isinstance(value, bool) else value for value in values]
 
 
 @lru_cache(maxsize=1_024)
@@ -106,7 +111,7 @@ def lock_key(*names: str) -> int:
 
 def connected(url: str, schema: str) -> Session:
     """Open a connection that stands in *schema*, which need not be there yet."""
-    session: Session = psycopg.connect(url, row_factory=dict_row, **CONNECTING)
+    session = Session.connect(url, row_factory=dict_row, **CONNECTING)
     try:
         settle(session, schema)
     except BaseException:

@@ -152,6 +152,56 @@ AUDIT = (
     """,
 )
 
+# Staged files: tickets that only their principal can use, under hashes of what names them, and the sealed bytes. What
+# used a ticket up is an intent or a replacement; `wish` and `report` let the same call be answered again without them.
+STAGING = (
+    """
+    CREATE TABLE tickets (
+        ticket_id TEXT PRIMARY KEY,
+        handle_hash TEXT NOT NULL UNIQUE,
+        url_hash TEXT NOT NULL UNIQUE,
+        principal TEXT NOT NULL,
+        account_id INTEGER NOT NULL,
+        project_id TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        bytes_max INTEGER NOT NULL,
+        pieces INTEGER,
+        emptied INTEGER NOT NULL DEFAULT 0,
+        used_by TEXT,
+        wish TEXT,
+        report TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX tickets_by_principal ON tickets (principal, expires_at)",
+    "CREATE INDEX tickets_to_empty ON tickets (expires_at) WHERE emptied = 0",
+    """
+    CREATE TABLE ticket_pieces (
+        ticket_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (ticket_id, number)
+    )
+    """,
+)
+
+# What each principal opened on a day (UTC), and what the token of each claimed when it was last seen.
+USAGE = (
+    """
+    CREATE TABLE usage (
+        principal TEXT NOT NULL,
+        day TEXT NOT NULL,
+        uploads INTEGER NOT NULL,
+        ids INTEGER NOT NULL,
+        removals INTEGER NOT NULL,
+        PRIMARY KEY (principal, day)
+    )
+    """,
+    "CREATE TABLE principals (principal TEXT PRIMARY KEY, claims TEXT NOT NULL, seen_at TEXT NOT NULL)",
+)
+
 # Approvals outside the client. A code names a plan and approves nothing; of what may be used once a digest is kept.
 APPROVALS = (
     """

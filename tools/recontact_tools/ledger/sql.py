@@ -19,8 +19,11 @@ from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqlTasks
+from recontact_tools.ledger.ticket_interface import Spending
+from recontact_tools.ledger.tickets import SqlTickets
 from recontact_tools.ledger.updates import SqlUpdates
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.ledger.usage import SqlUsage
+from recontact_tools.models import Caps, Job, JobKind, TargetGroup
 
 
 class SqlLedger:
@@ -31,10 +34,12 @@ class SqlLedger:
         self.snapshots = SqlSnapshots(database)
         self.replacements = SqlReplacements(database)
         self.tasks = SqlTasks(database)
+        self.tickets = SqlTickets(database)
         self.audit = SqlAudit(database)
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
         self.approvals = SqlApprovals(database)
+        self.usage = SqlUsage(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -61,11 +66,19 @@ class SqlLedger:
         """See `Ledger.digest`."""
         return await self._database.read_in_thread(lambda connection: repeats.digest(connection, parts))
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None) -> Intent:
+    async def pinned(self, name: str, value: bytes) -> bytes:
+        """See `Ledger.pinned`."""
+        return await self._database.write(lambda connection: repeats.pin(connection, name, value))
+
+    async def open_intent(
+        self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None, caps: Caps | None = None
+    ) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload))
+        return await self._database.write(
+            lambda connection: repeats.open_once(connection, intent, payload, spending=spending, caps=caps)
+        )
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""

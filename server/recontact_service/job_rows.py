@@ -1,12 +1,11 @@
-"""Jobs in SQLite: written down, claimed step by step, ended exactly once."""
+"""Jobs in either database: written down, claimed step by step, ended exactly once."""
 
-import sqlite3
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from recontact_service.packed import ID_BYTES, merge, pack_set
-from recontact_service.sqlite_ids import map_response_ids, read_chunks, remove_all, write_chunks
+from recontact_service.rows import Connection, Ids
 from recontact_service.store import StoreFault
 from recontact_service.values import Ending, Job, JobKind, JobStatus, NewJob, Step, Upload, UploadWork
 
@@ -18,10 +17,12 @@ _COLUMNS = (
 FIND = f"SELECT {_COLUMNS} FROM jobs WHERE target_group = ? AND job_id = ?"  # noqa: S608 - a constant
 PROCESSING = f"SELECT {_COLUMNS} FROM jobs WHERE status = 'Processing' ORDER BY number"  # noqa: S608 - a constant
 UPLOADS = (
-    f"SELECT {_COLUMNS} FROM jobs WHERE target_group = ?1 AND kind <> 'remove-all-rsids'"  # noqa: S608 - a constant
-    " AND (?2 IS NULL OR number < (SELECT number FROM jobs WHERE job_id = ?2)) ORDER BY number DESC LIMIT ?3"
+    f"SELECT {_COLUMNS} FROM jobs WHERE target_group = ? AND kind <> 'remove-all-rsids'"  # noqa: S608 - a constant
+    " AND (CAST(? AS TEXT) IS NULL OR number < (SELECT number FROM jobs WHERE job_id = ?))"
+    " ORDER BY number DESC LIMIT ?"
 )
-
+# Whether a job is still where it was when it was read.
+AS_READ = "SELECT 1 FROM jobs WHERE job_id = ? AND status = 'Processing' AND ids_done = ?"
 FILE = "SELECT file_name, content, by_response_id, deflated FROM jobs JOIN job_files USING (job_id) WHERE job_id = ?"
 
 
@@ -66,22 +67,22 @@ def read_file(row: tuple[str, bytes, int, int]) -> Upload:
     return Upload(file_name=name, content=original, by_response_id=bool(by_rid))
 
 
-def insert_job(connection: sqlite3.Connection, group: int, job: NewJob, *, deflated: bytes) -> None:
+def insert_job(connection: Connection, group: int, job: NewJob, *, deflated: bytes) -> None:
     """Write a job and its file down; the partial unique index refuses a second Processing one."""
     upload = job.upload
     connection.execute(
         "INSERT INTO jobs (job_id, target_group, kind, created_ms, created_by, trace_id, file_name,"
-        " by_response_id, total) SELECT ?, number, ?, ?, ?, ?, ?, ?, CASE WHEN ? THEN saved ELSE 0 END"
+        " by_response_id, total) SELECT ?, number, ?, ?, ?, ?, ?, ?, CASE WHEN ? = 1 THEN saved ELSE 0 END"
         " FROM target_groups WHERE number = ?",
         (
             job.job_id,
-            job.kind,
+            job.kind.value,
             _milliseconds(job.created_at),
             job.created_by,
             job.trace_id,
             upload.file_name if upload else "",
-            upload is not None and upload.by_response_id,
-            upload is None,
+            int(upload is not None and upload.by_response_id),
+            int(upload is None),
             group,
         ),
     )
@@ -89,7 +90,7 @@ def insert_job(connection: sqlite3.Connection, group: int, job: NewJob, *, defla
         connection.execute("INSERT INTO job_files (job_id, content, deflated) VALUES (?, ?, 1)", (job.job_id, deflated))
 
 
-def claim_step(connection: sqlite3.Connection, step: Step) -> bool:
+def claim_step(connection: Connection, step: Step) -> bool:
     """Move the job's progress on; False when it is not where the step starts."""
     claimed = connection.execute(
         "UPDATE jobs SET ids_done = ? WHERE job_id = ? AND status = 'Processing' AND ids_done = ?",
@@ -98,17 +99,17 @@ def claim_step(connection: sqlite3.Connection, step: Step) -> bool:
     return claimed.rowcount == 1
 
 
-def store_ids(connection: sqlite3.Connection, step: Step, work: UploadWork) -> None:
+def store_ids(connection: Connection, stored_ids: Ids, step: Step, work: UploadWork) -> None:
     """Add the step's respondent IDs, unless the whole upload would pass the capacity; end the job if it is last."""
-    old = read_chunks(connection, step.job.group)
-    ids, unknown = _respondents(connection, step.job, ids=work.ids, derive=work.derive)
-    later, _ = _respondents(connection, step.job, ids=work.later, derive=work.derive)
+    old = stored_ids.read_chunks(step.job.group)
+    ids, unknown = _respondents(stored_ids, step.job, ids=work.ids, derive=work.derive)
+    later, _ = _respondents(stored_ids, step.job, ids=work.later, derive=work.derive)
     stored = b"".join(old.values())
     union = merge(stored, ids)
     if len(merge(union, later)) // ID_BYTES > work.capacity:
         _end(connection, step, work.over_capacity)
         return
-    write_chunks(connection, step.job.group, old=old, ids=union)
+    stored_ids.write_chunks(step.job.group, old=old, ids=union)
     counts = connection.execute(
         "UPDATE jobs SET stored = stored + ?, failed = failed + ? WHERE job_id = ? RETURNING stored, failed",
         (len(work.ids) // ID_BYTES - unknown, work.failed + unknown, step.job.job_id),
@@ -117,35 +118,35 @@ def store_ids(connection: sqlite3.Connection, step: Step, work: UploadWork) -> N
         _end(connection, step, work.conclude(*counts))
 
 
-def remove_ids(connection: sqlite3.Connection, step: Step) -> None:
+def remove_ids(connection: Connection, stored_ids: Ids, step: Step) -> None:
     """Drop the first respondent IDs, or all of them and end the job in the last step."""
     if step.last:
-        remove_all(connection, step.job.group)
+        stored_ids.remove_all(step.job.group)
         _end(connection, step, Ending(JobStatus.COMPLETED))
         return
-    old = read_chunks(connection, step.job.group)
+    old = stored_ids.read_chunks(step.job.group)
     removed = (step.ids_done - step.job.ids_done) * ID_BYTES
-    write_chunks(connection, step.job.group, old=old, ids=b"".join(old.values())[removed:])
+    stored_ids.write_chunks(step.job.group, old=old, ids=b"".join(old.values())[removed:])
 
 
 def _respondents(
-    connection: sqlite3.Connection, job: Job, *, ids: bytes, derive: Callable[[bytes], bytes] | None
+    stored_ids: Ids, job: Job, *, ids: bytes, derive: Callable[[bytes], bytes] | None
 ) -> tuple[bytes, int]:
     if not job.by_response_id:
         return ids, 0
     rids = [ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]
-    known = map_response_ids(connection, rids)
+    known = stored_ids.map_response_ids(rids)
     if derive is not None:
         known = {rid: known.get(rid) or derive(rid) for rid in rids}
     return pack_set(b"".join(known.values())), len(rids) - len(known)
 
 
-def _end(connection: sqlite3.Connection, step: Step, ending: Ending) -> None:
+def _end(connection: Connection, step: Step, ending: Ending) -> None:
     connection.execute(
         "UPDATE jobs SET status = ?, completed_ms = ?, partial = ?, failure_code = ?, failure_description = ?"
         " WHERE job_id = ?",
         (
-            ending.status,
+            ending.status.value,
             _milliseconds(step.at),
             ending.partial,
             ending.failure_code,

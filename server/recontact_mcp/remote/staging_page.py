@@ -1,0 +1,114 @@
+"""The page on which a person drops the file; the secret of its address never leaves the browser but in a header."""
+
+from typing import TYPE_CHECKING, Final
+
+from recontact_mcp.remote.pages import html, page
+
+if TYPE_CHECKING:
+    from starlette.responses import HTMLResponse
+
+_BODY: Final = """
+<p>Choose the CSV or TXT file with the respondent identifiers, one a line or in a column of its own.
+It is checked here and kept encrypted until your assistant has used it, or for some minutes.</p>
+<noscript><p role="alert">This page needs JavaScript. In a terminal, the curl line that your assistant shows does the
+same.</p></noscript>
+<form id="form" data-max="{most}">
+<div class="panel" id="zone">
+<label for="file">File with identifiers</label>
+<input type="file" id="file" accept=".csv,.txt,.tsv,text/csv,text/plain" aria-describedby="hint">
+<p class="hint" id="hint">Or drop it anywhere in this box. At most {shown} bytes.</p>
+</div>
+<button id="send" disabled>Upload</button>
+</form>
+<p><progress id="progress" max="100" value="0" aria-label="Upload" hidden></progress></p>
+<p id="status" role="status"></p>
+<div id="alert" role="alert" hidden></div>
+"""
+
+_SCRIPT: Final = """
+"use strict";
+(() => {
+  const at = (id) => document.getElementById(id);
+  const form = at("form"), zone = at("zone"), input = at("file"), send = at("send");
+  const progress = at("progress"), status = at("status"), alert = at("alert");
+  const secret = location.hash.slice(1), most = Number(form.dataset.max);
+  let chosen = null, finished = false;
+
+  const say = (text) => { alert.hidden = true; status.textContent = text; };
+  const complain = (text) => { status.textContent = ""; alert.textContent = text; alert.hidden = false; };
+  const counted = (bytes) => bytes.toLocaleString("en") + (bytes === 1 ? " byte" : " bytes");
+
+  const choose = (file) => {
+    if (finished) return;
+    chosen = null;
+    send.disabled = true;
+    if (!file) { say(""); return; }
+    if (file.size > most) { complain(`This file has ${counted(file.size)}; at most ${counted(most)} can be sent. `
+      + "Keep only the column of identifiers, or split it."); return; }
+    if (file.size === 0) { complain("This file is empty."); return; }
+    chosen = file;
+    send.disabled = false;
+    say(`${file.name}, ${counted(file.size)}, is ready to be sent.`);
+  };
+
+  const ended = (request) => {
+    progress.hidden = true;
+    let answer = null;
+    try { answer = JSON.parse(request.responseText); } catch { /* not ours */ }
+    if (!answer || typeof answer.message !== "string") {
+      complain("The server did not answer as expected. Nothing may have been kept: try again.");
+    } else if (answer.ok) {
+      finished = true;
+      input.disabled = true;
+      say(answer.message);
+      return;
+    } else {
+      complain(answer.message);
+    }
+    input.disabled = false;
+    send.disabled = request.status === 404;
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!chosen || send.disabled) return;
+    const request = new XMLHttpRequest();
+    request.open("PUT", location.pathname);
+    request.setRequestHeader("Recontact-Upload", secret);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Content-Type", "text/csv");
+    request.upload.addEventListener("progress", (sent) => {
+      if (sent.lengthComputable) progress.value = Math.round(100 * sent.loaded / sent.total);
+    });
+    request.addEventListener("load", () => ended(request));
+    request.addEventListener("error", () => {
+      progress.hidden = true;
+      input.disabled = send.disabled = false;
+      complain("The file could not be sent, or the server refused it before its end. Check it, and try again.");
+    });
+    progress.value = 0;
+    progress.hidden = false;
+    input.disabled = send.disabled = true;
+    say("The file is being sent and checked.");
+    request.send(chosen);
+  });
+
+  input.addEventListener("change", () => choose(input.files[0]));
+  zone.addEventListener("dragover", (event) => { event.preventDefault(); });
+  document.addEventListener("drop", (event) => event.preventDefault());
+  zone.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length > 1) { choose(null); complain("Send one file at a time."); return; }
+    choose(event.dataTransfer.files[0]);
+  });
+  if (!secret) {
+    input.disabled = true;
+    complain("This address is not complete. Copy all of it from your assistant, or ask for a new one.");
+  }
+})();
+"""
+
+
+def staging_page(bytes_max: int) -> "HTMLResponse":
+    """Return the page; it is the same for everybody, for whose file it takes stands behind the # of its address."""
+    return page("Upload a file", html(_BODY, most=bytes_max, shown=f"{bytes_max:,}"), script=_SCRIPT)

@@ -1,0 +1,136 @@
+"""The end of a server process: what is under way is answered, what only listens is let go, and nothing is lost."""
+
+import json
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+from uuid import UUID
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import pytest
+from ears import subscribe
+from http_process import Served, served
+from mcp import Client, MCPError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_types import CallToolResult
+
+pytestmark = pytest.mark.anyio
+
+GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+OVERVIEW = f"recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/{GROUP}/overview"
+PATIENCE = 50.0
+# As many as take a minute at Cint's pace.
+LONG = [str(UUID(int=0x5A3B2ADA_0000_4000_8000_000000000000 + number)) for number in range(1_000)]
+
+
+async def ended(server: Served) -> tuple[int, str]:
+    """Wait for the end of the process."""
+    return await anyio.to_thread.run_sync(server.ended)
+
+
+def readiness(server: Served) -> tuple[int, dict[str, Any]]:
+    """Ask whether the server can serve."""
+    try:
+        with urlopen(f"{server.base}/readyz", timeout=10) as answer:  # noqa: S310 (our own loopback server)
+            return answer.status, json.load(answer)
+    except HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.load(refusal)
+
+
+async def test_a_call_that_waits_is_answered_when_the_server_is_told_to_stop(era: str, tmp_path: "Path") -> None:
+    waiting = anyio.Event()
+    answers: list[CallToolResult] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        del progress, total, message
+        waiting.set()
+
+    async def wait(client: Client, job: object) -> None:
+        arguments = {"target_group_id": GROUP, "job_id": job, "wait_seconds": 45}
+        answers.append(await client.call_tool("get_upload_job", arguments, progress_callback=hear))
+
+    with anyio.fail_after(PATIENCE), served(tmp_path, RECONTACT_PACE="1") as server:
+        with suppress(MCPError):  # a 2025 client says goodbye to a server that has gone
+            async with Client(server.url, mode=era) as client:
+                started = await client.call_tool("upload_recontacts", {"target_group_id": GROUP, "ids": LONG})
+                async with anyio.create_task_group() as group:
+                    group.start_soon(wait, client, (started.structured_content or {})["job_id"])
+                    await waiting.wait()
+                    server.process.send_signal(signal.SIGTERM)
+        code, said = await ended(server)
+    [answer] = answers
+    assert not answer.is_error
+    assert (answer.structured_content or {})["status"] == "Processing"
+    assert code == 0
+    assert "Traceback" not in said
+
+
+async def test_a_job_goes_on_in_the_next_process(tmp_path: "Path") -> None:
+    call = {"target_group_id": GROUP, "ids": LONG[:5]}
+    with anyio.fail_after(PATIENCE):
+        with served(tmp_path, RECONTACT_PACE="1") as server:
+            async with Client(server.url) as client:
+                started = (await client.call_tool("upload_recontacts", call)).structured_content or {}
+            server.process.send_signal(signal.SIGTERM)
+            assert (await ended(server))[0] == 0
+        with served(tmp_path, RECONTACT_PACE="0") as server:
+            async with Client(server.url) as client:
+                look = {"target_group_id": GROUP, "job_id": started["job_id"], "wait_seconds": 45}
+                job = (await client.call_tool("get_upload_job", look)).structured_content or {}
+    assert job["status"] == "Completed"
+
+
+async def test_a_client_that_listens_is_let_go_as_meant(era: str, tmp_path: "Path") -> None:
+    with anyio.fail_after(PATIENCE), served(tmp_path) as server:
+        async with Client(server.url, mode=era) as client:
+            if era == "legacy":
+                await subscribe(client, OVERVIEW)
+                server.process.send_signal(signal.SIGTERM)
+            else:
+                async with client.listen(resource_subscriptions=[OVERVIEW]) as updates:
+                    server.process.send_signal(signal.SIGTERM)
+                    assert [update async for update in updates] == []  # and it raises nothing: it ended as meant
+            code, said = await ended(server)
+    assert code == 0
+    assert "Cancel" not in said  # uvicorn says so when it gives up waiting
+    assert "Traceback" not in said
+
+
+async def test_while_it_lingers_the_server_says_so_and_still_answers(tmp_path: "Path") -> None:
+    with anyio.fail_after(PATIENCE), served(tmp_path, RECONTACT_LINGER_SECONDS="3") as server:
+        assert await anyio.to_thread.run_sync(readiness, server) == (200, {"status": "ready"})
+        async with Client(server.url) as client:
+            server.process.send_signal(signal.SIGTERM)
+            while (state := await anyio.to_thread.run_sync(readiness, server))[0] == 200:
+                pass
+            assert state == (503, {"status": "This server is being stopped."})
+            result = await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
+            assert not result.is_error
+        with pytest.raises(Exception) as refused:  # noqa: PT011 (the SDK's own kinds)
+            async with Client(server.url, mode="legacy"):
+                pass
+        assert "being stopped" in repr(leaves(refused.value))
+        assert (await ended(server))[0] == 0
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """Return what a group of errors is made of."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for one in error.exceptions for leaf in leaves(one)]
+    return [error]
+
+
+async def test_ctrl_c_ends_the_server_too(tmp_path: "Path") -> None:
+    with anyio.fail_after(PATIENCE), served(tmp_path) as server:
+        server.process.send_signal(signal.SIGINT)
+        code, said = await ended(server)
+    assert code == 0
+    assert "Traceback" not in said

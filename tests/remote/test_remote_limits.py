@@ -1,0 +1,241 @@
+"""How much one caller may ask, and how slow a request may be, with limits that a test can reach."""
+
+import json
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from http_process import all_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recontact_mcp.remote.app import Application, build_app
+from recontact_mcp.remote.binding import listen
+from recontact_mcp.remote.buckets import Bucket, Pace
+from recontact_mcp.remote.connections import Peers
+from recontact_mcp.remote.limits import Limits
+from recontact_mcp.remote.serving import Serving, config_of
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Scope
+    from tests.remote.conftest import Front
+
+    from recontact_mcp.remote.parts import Parts
+
+pytestmark = pytest.mark.anyio
+
+HASTY = Limits(head_seconds=0.3, body_seconds=0.3, body_bytes_per_second=1_000_000.0)
+MODERN = {
+    "accept": "application/json, text/event-stream",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/list",
+}
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+LEGACY = {"accept": "application/json, text/event-stream"}
+
+
+def error_in(body: dict[str, Any]) -> dict[str, Any]:
+    """Return our error inside the one of JSON-RPC."""
+    assert body["jsonrpc"] == "2.0"
+    error: dict[str, Any] = body["error"]["data"]["error"]
+    assert error["message"] in body["error"]["message"]
+    return error
+
+
+async def test_who_calls_too_fast_is_told_when_to_call_again(front: "Front") -> None:
+    async with front(calls_per_second=0.5) as client:
+        answers = [await client.post("/mcp", json=LIST, headers=MODERN) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1].headers["retry-after"] == "2"
+    error = error_in(answers[1].json())
+    assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("RATE_LIMITED", "no", True)
+    assert error["retry_after_seconds"] == 2
+
+
+async def test_limits_that_are_nought_do_not_limit(front: "Front") -> None:
+    async with front(calls_per_second=0.0, calls_at_once=0) as client:
+        statuses = {(await client.post("/mcp", json=LIST, headers=MODERN)).status_code for _ in range(5)}
+    assert statuses == {200}
+
+
+async def test_a_caller_has_so_many_calls_at_once(front: "Front", parts: "Callable[..., Parts]") -> None:
+    made = parts(calls_at_once=1)
+    app = build_app(made)
+    async with app.running(), anyio.create_task_group() as group:
+        held = Held(app)
+        group.start_soon(held.call)
+        await held.waiting.wait()
+        second = await held.status_of_another()
+        held.release.set()
+    assert (second, held.status) == (429, 200)
+
+
+class Held:
+    """A call whose answer nobody takes for a while."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self.waiting = anyio.Event()
+        self.release = anyio.Event()
+        self.status = 0
+
+    async def call(self) -> None:
+        """Call, and take the answer when it is released."""
+
+        async def send(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                self.waiting.set()
+                await self.release.wait()
+
+        await self._app(scope_of(), receive_all(), send)
+
+    async def status_of_another(self) -> int:
+        """Call once more meanwhile."""
+        seen: list[int] = []
+
+        async def send(message: "Message") -> None:
+            seen.extend([message["status"]] if message["type"] == "http.response.start" else [])
+
+        await self._app(scope_of(), receive_all(), send)
+        return seen[0]
+
+
+def scope_of() -> "Scope":
+    """Return what a server says of a call."""
+    told = {"host": "127.0.0.1:8765", "content-type": "application/json", **MODERN}
+    headers = [(name.encode(), value.encode()) for name, value in told.items()]
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8765),
+        "state": {},
+    }
+
+
+def receive_all() -> Callable[[], Any]:
+    """Return the whole body at once, and then nothing."""
+    left: list[Message] = [{"type": "http.request", "body": json.dumps(LIST).encode(), "more_body": False}]
+
+    async def receive() -> "Message":
+        if not left:
+            await anyio.sleep_forever()
+        return left.pop()
+
+    return receive
+
+
+async def test_a_caller_has_so_many_sessions_until_some_end(front: "Front") -> None:
+    async with front(http_sessions_per_caller=2) as client:
+        opened = [await client.post("/mcp", json=INITIALIZE, headers=LEGACY) for _ in range(3)]
+        ended = await client.delete("/mcp", headers={"mcp-session-id": opened[0].headers["mcp-session-id"], **LEGACY})
+        again = await client.post("/mcp", json=INITIALIZE, headers=LEGACY)
+    assert [answer.status_code for answer in opened] == [200, 200, 429]
+    assert "sessions" in error_in(opened[2].json())["message"]
+    assert (ended.status_code, again.status_code) == (200, 200)
+
+
+async def test_a_page_of_another_origin_is_refused_on_every_path(front: "Front") -> None:
+    async with front() as client:
+        for path in ("/mcp", "/livez", "/nothing"):
+            answer = await client.get(path, headers={"origin": "https://evil.example"})
+            assert answer.status_code == 403
+            assert "evil" not in answer.text
+
+
+@asynccontextmanager
+async def serving(made: "Parts") -> AsyncGenerator[socket.socket]:
+    """Serve on a real socket in this process; yield a connection to it."""
+    listening = listen("127.0.0.1", 0)
+    ready = anyio.Event()
+    server = Serving(config_of(build_app(made), made), made.opening.ending, linger=0.0, ready=ready.set)
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.serve, [listening])
+        await ready.wait()
+        with socket.create_connection(listening.getsockname(), timeout=20) as wire:
+            yield wire
+        server.should_exit = True
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: 127.0", id="half a head"),
+        pytest.param(
+            b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nContent-Length: 10\r\n\r\n{", id="the beginning of a body"
+        ),
+    ],
+)
+async def test_a_request_that_does_not_come_is_given_up(parts: "Callable[..., Parts]", sent: bytes) -> None:
+    with anyio.fail_after(30):
+        async with serving(parts(limits=HASTY)) as wire:
+            wire.sendall(sent)
+            answer = await anyio.to_thread.run_sync(all_of, wire)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"too slowly" in answer
+
+
+def test_a_body_that_drips_runs_out_of_time_and_one_that_flows_does_not() -> None:
+    limits = Limits(body_seconds=10.0, body_bytes_per_second=100.0)
+    assert limits.body_deadline(5.0, 0) == 15.0
+    assert limits.body_deadline(5.0, 50) == 15.5
+    assert limits.body_deadline(5.0, 4_000_000) > 40_000
+
+
+@given(st.lists(st.floats(0, 10), max_size=60), st.floats(0.1, 50), st.floats(1, 20))
+def test_no_caller_ever_has_more_than_the_rate_and_the_burst(pauses: list[float], rate: float, burst: float) -> None:
+    pace, bucket, now, let_through = Pace(rate, burst), None, 0.0, 0
+    for pause in pauses:
+        now += pause
+        bucket, wait = pace.spent(bucket, now)
+        let_through += not wait
+        assert 0.0 <= bucket.tokens <= burst
+    assert let_through <= burst + rate * now + 1e-6
+
+
+@given(st.floats(0, 0.99), st.floats(0.1, 50))
+def test_after_the_wait_that_was_told_a_call_goes_through(tokens: float, rate: float) -> None:
+    pace = Pace(rate, 1.0)
+    bucket, wait = pace.spent(Bucket(tokens, 0.0), 0.0)
+    assert wait > 0
+    assert pace.spent(bucket, wait * 1.000001 + 1e-9)[1] == 0.0
+
+
+def test_a_clock_that_goes_back_fills_no_bucket() -> None:
+    pace = Pace(1.0, 2.0)
+    bucket, wait = pace.spent(Bucket(0.5, 100.0), 50.0)
+    assert (bucket.tokens, wait) == (0.5, 0.5)
+    assert pace.is_full(Bucket(1.0, 0.0), 1.0)
+
+
+def test_connections_are_counted_by_address_and_in_all() -> None:
+    peers = Peers(most=4, each=2, trusted=("10.0.0.0/8",))
+    assert [peers.arrive("192.0.2.1") for _ in range(3)] == [True, True, False]
+    peers.leave("192.0.2.1")
+    peers.leave("192.0.2.1")
+    assert [peers.arrive("10.1.2.3") for _ in range(4)] == [True, True, True, False]
+    assert not Peers(most=4, each=0).arrive("not an address")
