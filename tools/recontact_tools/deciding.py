@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from recontact_tools.errors import ErrorCode, NotAllowed, NotFound, RateLimited, RecontactError
+from recontact_tools.errors import ErrorCode, NotAllowed, NotFound, RateLimited, RecontactError, Unreachable
 from recontact_tools.guardrails import check_phrase, code_read, may_decide
 from recontact_tools.ledger import Approval, Evidence, Ledger, Standing
 from recontact_tools.receipts import Receipt, receipt_of
 from recontact_tools.runtime import ApprovalRules, Clock
-from recontact_tools.sealing import Seal
+from recontact_tools.sealing import KeyUnusable, Seal
 from recontact_tools.uris import plan_uri
 from recontact_tools.watched import Publish, publish_nothing
 
@@ -113,7 +113,16 @@ class Decisions:
 
     def _receipt(self, approval: Approval, who: str, method: str) -> Receipt:
         now = self.clock.now()
-        return receipt_of(self.seal, approval.plan, approver=who, evidence=Evidence.HUMAN_OOB, method=method, now=now)
+        try:
+            return receipt_of(
+                self.seal, approval.plan, approver=who, evidence=Evidence.HUMAN_OOB, method=method, now=now
+            )
+        except (KeyUnusable, OSError):
+            raise Unreachable(
+                "The key that receipts are signed with cannot be used; nothing was approved.",
+                code=ErrorCode.UNAVAILABLE,
+                next_step="Whoever runs the server has to look at the key of the snapshots.",
+            ) from None
 
     def _check_undecided(self, approval: Approval) -> None:
         if approval.standing(self.clock.now()) is not Standing.AWAITING:
