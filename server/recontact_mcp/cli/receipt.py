@@ -27,7 +27,7 @@ def show(plan: Annotated[str, typer.Argument(help="The plan's id, as the audit t
 
     async def read(ledger: "Ledger") -> str | None:
         found = await ledger.approvals.of_plan(plan)
-        return found and found.receipt
+        return None if found is None else found.receipt
 
     nothing: str | None = None
     text = with_ledger(settings_or_stop(), read, otherwise=nothing)
