@@ -52,9 +52,9 @@ def build_server(
 
     *effects* is where time, ids and the way to the API can be replaced; *local_files* is whether `path`
     uploads may read this machine's files, which only a client that runs the server itself may ask for.
-    *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
     *state_keys*, of 32 bytes or more, seal what clients carry between the rounds of a question: the first one seals,
     all open. None: those of the settings, or a key of this process alone.
+    *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
     """
     bus = InMemorySubscriptionBus()
     opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files, approve_url=approve_url)

@@ -10,9 +10,11 @@ Raw: TypeAlias = "str | int | float | bool | list[Raw] | dict[str, Raw]"
 
 # ours: client secrets have some 64 characters.
 SECRET_CHARACTERS_MAX = 1_024
-# These may also stand alone in a file, which the setting of its name and `_file` names.
-SECRETS = frozenset({"cint_client_secret", "approval_client_secret"})
-_FURTHER = frozenset({"auth_client_secret", "snapshot_key", "state_key"})
+
+
+# Some may also stand alone in a file, which the setting of its name and `_file` names.
+SECRETS = frozenset({"cint_client_secret", "approval_client_secret", "auth_client_secret"})
+_SECRETS = SECRETS | {"snapshot_key", "state_key"}
 # These hold a secret where they name a user.
 _URLS = ("cint_proxy", "database_url")
 
@@ -58,7 +60,7 @@ def _parsed(text: str) -> dict[str, Raw]:
 
 
 def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
-    return bool((SECRETS | _FURTHER) & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
+    return bool(_SECRETS & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
 
 
 def secret_in(path: Path, name: str = "CINT_CLIENT_SECRET_FILE") -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from approval_site import GROUP, PHRASE, Site, site
 from authorization_server import AuthorizationServer
+from chromium import Chromium, Window, chromium
 from mcp import Client
-from page_window import Chromium, Window, windows
 
 from recontact_mcp.settings import Settings
 from recontact_tools.guardrails import code_shown
@@ -21,7 +21,7 @@ Identifiers = Callable[[int], list[str]]
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Chromium]:
-    async with windows() as running:
+    async with chromium() as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from approval_site import CODE, PHRASE, Site, site
 from authorization_server import AuthorizationServer
-from page_window import Chromium, Window, windows
+from chromium import Chromium, Window, chromium
 
 from recontact_mcp.callers import principal_of
 from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, enrolment
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Chromium]:
-    async with windows() as running:
+    async with chromium() as running:
         yield running
 
 

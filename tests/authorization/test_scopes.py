@@ -14,7 +14,7 @@ from two_tenants import OURS, Town
 
 from recontact_mcp.app import build_server
 from recontact_mcp.scopes import ALL, OF_TOOL, Scope, of_request
-from recontact_tools.catalog import CATALOG
+from recontact_tools.catalog import EVERYTHING
 
 if TYPE_CHECKING:
     from tests.authorization.conftest import Serving
@@ -48,8 +48,8 @@ def wanted(challenge: str) -> set[str]:
 
 
 def test_the_table_knows_every_tool_and_no_tool_that_changes_something_is_open_to_readers() -> None:
-    assert {operation.name for operation in CATALOG} <= set(OF_TOOL)
-    for operation in CATALOG:
+    assert {operation.name for operation in EVERYTHING} <= set(OF_TOOL)
+    for operation in EVERYTHING:
         assert Scope.READ in OF_TOOL[operation.name]
         assert (OF_TOOL[operation.name] == {Scope.READ}) == operation.read_only
         assert (Scope.REMOVE in OF_TOOL[operation.name]) == operation.destructive

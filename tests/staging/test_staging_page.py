@@ -64,8 +64,8 @@ class Visit:
 async def visited(url: str, **options: Any) -> AsyncGenerator[Visit]:
     """Open a page in a fresh browser."""
     with anyio.fail_after(PATIENCE):
-        async with chromium.chromium() as browser:
-            page = await browser.new_page(**options)
+        async with chromium.chromium() as running:
+            page = await running.browser.new_page(**options)
             visit = Visit(page)
 
             def complain(message: ConsoleMessage) -> None:

@@ -15,4 +15,5 @@ async def main(url: str, schema: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+    url, schema, name = sys.argv[1:]
+    anyio.run(main, url, schema, name)

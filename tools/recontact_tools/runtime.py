@@ -42,6 +42,15 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """How files are staged: the origin that takes them, None where nobody knows it, how long and how large."""
+
+    origin: str | None
+    seconds: float
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalRules:
     """How sure it must be that a person agreed, and who may agree outside the client.
 
@@ -63,15 +72,6 @@ def strictest() -> ApprovalRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
-    """How files are staged: the origin that takes them, None where nobody knows it, how long and how large."""
-
-    origin: str | None
-    seconds: float
-    bytes_max: int
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided; nothing a client sends can change it."""
 
@@ -85,8 +85,8 @@ class Rules:
     compare_pages: int  # pages of 100 stored RSIDs that one comparison may read
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
-    approval: ApprovalRules = field(default_factory=strictest)
     staging: Staging | None = None  # None where files are read from this machine instead
+    approval: ApprovalRules = field(default_factory=strictest)
     caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 

@@ -45,6 +45,15 @@ class Seal:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + AESGCM(self._key()).encrypt(nonce, plain, place.encode())
 
+    def mark(self) -> bytes:
+        """Return what tells this key from others, and nothing about it.
+
+        Raises:
+            KeyUnusable: The key cannot be read.
+            OSError: The key's file cannot be made or read.
+        """
+        return hmac.digest(self._key(), _MARKED, "sha256")
+
     def derived(self, purpose: str) -> bytes:
         """Return a key of its own for another *purpose*, 32 bytes: the same wherever this seal's key is.
 
@@ -57,15 +66,6 @@ class Seal:
 
         derivation = HKDF(SHA256(), length=KEY_BYTES, salt=None, info=f"recontact-mcp {purpose}".encode())
         return derivation.derive(self._key())
-
-    def mark(self) -> bytes:
-        """Return what tells this key from others, and nothing about it.
-
-        Raises:
-            KeyUnusable: The key cannot be read.
-            OSError: The key's file cannot be made or read.
-        """
-        return hmac.digest(self._key(), _MARKED, "sha256")
 
     def open(self, sealed: bytes, *, place: str) -> bytes:
         """Return what was sealed at *place*.

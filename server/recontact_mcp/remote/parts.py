@@ -56,18 +56,12 @@ def parts_for(
 
     *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
-    chosen = effects or Effects()
-    names = names_of(settings, address)
+    chosen, names = effects or Effects(), names_of(settings, address)
     if settings.auth_issuer is None and chosen.pages is None:
         chosen = replace(chosen, pages=partial(announced_pages, names))
     # Tools name addresses of this server, also where nobody set one.
     settings = settings.model_copy(update={"public_url": names.base_url})
-    server = build_server(
-        settings,
-        effects=chosen,
-        local_files=False,
-        state_keys=state_keys,
-        approve_url=f"{names.base_url}{PATH}",
-    )
+    approve_url = f"{names.base_url}{PATH}"
+    server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys, approve_url=approve_url)
     sessions = Sessions(settings.http_session_idle_seconds)
     return Parts(settings, server, server.opening, chosen.clock, names, sessions)

@@ -38,8 +38,8 @@ class SqlLedger:
         self.audit = SqlAudit(database)
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
-        self.approvals = SqlApprovals(database)
         self.usage = SqlUsage(database)
+        self.approvals = SqlApprovals(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
