@@ -373,7 +373,7 @@ def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
         url=url,
         two_person=settings.approval_two_person,
         approvers=settings.approval_approvers,
-        passkey=settings.approval_passkey,
+        passkey=settings.approval_passkey == "required",
     )
 
 

@@ -12,6 +12,7 @@ from recontact_mcp.cli.demo import demo
 from recontact_mcp.cli.doctor import doctor
 from recontact_mcp.cli.explain import explain
 from recontact_mcp.cli.jobs import jobs
+from recontact_mcp.cli.receipt import receipt
 from recontact_mcp.cli.restore import restore
 from recontact_mcp.cli.serve import serve
 from recontact_mcp.cli.service import service
@@ -36,6 +37,7 @@ app.add_typer(snapshots, rich_help_panel="See and undo")
 app.command(rich_help_panel="See and undo")(restore)
 app.command(rich_help_panel="Run it")(serve)
 app.command(rich_help_panel="Run it")(audit)
+app.add_typer(receipt, rich_help_panel="Run it")
 app.add_typer(service, rich_help_panel="Run it")
 
 
