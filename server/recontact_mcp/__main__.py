@@ -4,6 +4,7 @@
 # neither way pays for the other's packages.
 
 import gc
+import os
 import sys
 
 # Every way to say "serve over stdio" that needs no parser.
@@ -34,8 +35,14 @@ def serve_stdio() -> None:
         sys.exit(2)
     configure(settings.log_level, settings.log_format)
     from recontact_mcp.app import build_server
+    from recontact_mcp.opening import Effects
+    from recontact_mcp.telemetry import TelemetryError, observers
 
-    server = build_server(settings)
+    try:
+        server = build_server(settings, effects=Effects(observers=observers(os.environ)))
+    except TelemetryError as error:
+        sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
+        sys.exit(2)
     gc.freeze()
     gc.enable()
     if sys.stdin.isatty():

@@ -3,6 +3,7 @@
 # Imports stand inside the functions that need them: `--help` does not pay for the SDK.
 # ruff: noqa: PLC0415
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from recontact_tools.loopback import is_loopback
 if TYPE_CHECKING:
     from socket import socket
 
+    from recontact_mcp.remote.parts import Parts
+    from recontact_mcp.remote.serving import Beside
     from recontact_mcp.settings import Settings
 
 
@@ -54,11 +57,13 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     import anyio
 
     from recontact_mcp.logs import configure
+    from recontact_mcp.opening import Effects
     from recontact_mcp.remote.app import build_app
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
     from recontact_mcp.state_keys import shared_state_keys
+    from recontact_mcp.telemetry import TelemetryError, observers
     from recontact_tools.errors import Unreachable
 
     configure(settings.log_level, settings.log_format)
@@ -66,12 +71,29 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
         state_keys = anyio.run(shared_state_keys, settings)
     except Unreachable as refusal:
         stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")
+    try:
+        effects = Effects(observers=observers(os.environ))
+    except TelemetryError as error:
+        stop(str(error), code=2)
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
-    parts = parts_for(settings, address=f"{binding.shown(host)}:{taken}", state_keys=state_keys)
+    parts = parts_for(settings, effects=effects, address=f"{binding.shown(host)}:{taken}", state_keys=state_keys)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
     words = f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C."
-    run(build_app(parts), parts, listening, ready=lambda: person().print(words))
+    run(build_app(parts), parts, listening, ready=lambda: person().print(words), beside=_beside(parts))
+
+
+def _beside(parts: "Parts") -> "Beside | None":
+    """Return what serves the numbers, on a port of its own."""
+    from recontact_mcp.remote.app import build_watching_app
+    from recontact_mcp.remote.serving import Beside
+    from recontact_mcp.settings_values import split_address
+
+    app, address = build_watching_app(parts), parts.settings.metrics_address
+    if app is None or address is None:
+        return None
+    host, port = split_address(address)
+    return Beside(app, _listening(host, port or 0))
 
 
 def _listening(host: str, port: int) -> "socket":
@@ -80,4 +102,7 @@ def _listening(host: str, port: int) -> "socket":
     try:
         return listen(host, port)
     except OSError:
-        stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
+        stop(
+            f"Port {port} on {host} cannot be used.",
+            cure="Choose another one (--port, RECONTACT_METRICS_ADDRESS), or 0.",
+        )
