@@ -2,8 +2,8 @@
 
 python -m bench.run             all of it, in about three minutes; exits with 1 where a goal is missed
 python -m bench.run --record    also keep the results as bench/recorded.json, and make docs/performance.md of them
-python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, undo, service, gateway, server,
-                                startup, following, http
+python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, undo, service, postgres, gateway,
+                                server, startup, following, http
 """
 
 import json
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-from bench import following, gateway, http, preflight, server, service, startup, undo, uploads
+from bench import following, gateway, http, postgres, preflight, server, service, startup, undo, uploads
 from bench.figures import Figure
 from bench.preflight import WIDE
 from docs.generate import PERFORMANCE, RECORDED, fresh
@@ -56,6 +56,7 @@ PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "uploads": partial(in_loop, uploads.measure),
     "undo": partial(in_loop, undo.measure),
     "service": partial(in_loop, service.measure),
+    "postgres": partial(in_loop, postgres.measure),
     "gateway": partial(in_loop, gateway.measure),
     "server": partial(in_loop, server.measure),
     "startup": startup.measure,

@@ -1,6 +1,7 @@
 """How the service's costs grow: with the depth of a page, and with the number of full target groups."""
 
 import json
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from itertools import cycle
@@ -47,10 +48,10 @@ class Load:
     Reads go straight into the application: whatever a client adds to both sides would hide a difference.
     """
 
-    def __init__(self, service: RunningService, *, groups: int) -> None:
+    def __init__(self, service: RunningService, *, groups: int, spares: Iterable[int] = SPARES) -> None:
         self._service = service
         self._turns = cycle(range(groups))
-        self._spares = iter(SPARES)
+        self._spares = iter(spares)
         self._file = as_file(packed(1_000)).encode()
         self._gateway = Gateway(CONNECTION, transport=httpx.ASGITransport(app=service.app))
         token = service.issue_token(CONNECTION.client_id)

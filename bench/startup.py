@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 from bench.figures import Figure
 from bench.timing import Pair
+from mcp_types import ListToolsResult
+
+from recontact_mcp.app import build_server
+from recontact_mcp.settings import Settings
 
 OF_THE_API = {
     "upload_recontacts",
@@ -114,6 +119,14 @@ def seven_alone(line: bytes) -> int:
     return len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def remote_list(folder: Path) -> int:
+    """Count the bytes of the list that clients over HTTP get, without the envelope."""
+    server = build_server(Settings(data_dir=folder), local_files=False)
+    listed = ListToolsResult(tools=anyio.run(server.list_tools))
+    fields = listed.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return len(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
+
+
 def measure(folder: Path) -> list[Figure]:
     script = folder / "bare.py"
     script.write_text(BARE)
@@ -136,4 +149,5 @@ def measure(folder: Path) -> list[Figure]:
         module.beside(bare, "modern", name="python -m recontact_mcp"),
         Figure("tools/list of the API's seven tools, the whole message", max(map(seven_alone, lists)), "bytes", 9_000),
         Figure("tools/list of all twelve tools, the whole message", max(map(len, lists)), "bytes", 15_500),
+        Figure("tools/list over HTTP, all twelve tools", remote_list(folder), "bytes", 15_500),
     ]

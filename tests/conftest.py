@@ -61,10 +61,11 @@ def connect(settings: Settings) -> Connect:
         hear: MessageHandlerFnT | None = None,
         effects: Effects | None = None,
         local_files: bool = True,
+        approve_url: str | None = None,
         **overrides: Any,
     ) -> AsyncGenerator[Client]:
         chosen = settings.model_copy(update=overrides)
-        server = build_server(chosen, effects=effects, local_files=local_files)
+        server = build_server(chosen, effects=effects, local_files=local_files, approve_url=approve_url)
         with anyio.fail_after(PATIENCE):
             async with Client(server, mode=mode, elicitation_callback=answer, message_handler=hear) as client:
                 yield client

@@ -6,6 +6,14 @@
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from recontact_mcp.opening import Pages
+    from recontact_tools.deciding import Decisions
 
 # Every way to say "serve over stdio" that needs no parser.
 STDIO: tuple[list[str], ...] = ([], ["serve"], ["serve", "--transport", "stdio"], ["serve", "--transport=stdio"])
@@ -38,8 +46,9 @@ def serve_stdio() -> None:
     from recontact_mcp.opening import Effects
     from recontact_mcp.telemetry import TelemetryError, observers
 
+    pages = approval_pages if settings.open_browser else None
     try:
-        server = build_server(settings, effects=Effects(observers=observers(os.environ)))
+        server = build_server(settings, effects=Effects(observers=observers(os.environ), pages=pages))
     except TelemetryError as error:
         sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
         sys.exit(2)
@@ -53,6 +62,13 @@ def serve_stdio() -> None:
     except KeyboardInterrupt:  # pragma: no cover (the line above)
         # source: POSIX shells, 128 + SIGINT
         sys.exit(130)
+
+
+def approval_pages(decisions: "Callable[[], Awaitable[Decisions]]") -> "AbstractAsyncContextManager[Pages]":
+    """Open the page in the user's browser where they decide about a removal; it starts with the first one."""
+    from recontact_mcp.remote.approval.loopback import loopback_pages
+
+    return loopback_pages(decisions)
 
 
 if __name__ == "__main__":

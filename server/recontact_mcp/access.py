@@ -64,6 +64,11 @@ class Access:
     default: Entry | None
     claim_names: frozenset[str] = field(default=frozenset())
 
+    @property
+    def everybody(self) -> tuple[Entry, ...]:
+        """Every entry, and the default."""
+        return (*self.entries, self.default) if self.default is not None else self.entries
+
     def entry_of(self, subject: str, claims: Claims) -> Entry:
         """Return what counts for somebody.
 
@@ -92,6 +97,14 @@ def claims_of(claims: Mapping[str, object], names: frozenset[str]) -> Claims:
         values = cast("list[object]", value) if isinstance(value, list) else [value]
         found |= {(name, one) for one in values if isinstance(one, str)}
     return frozenset(found)
+
+
+def claims_kept(claims: Claims) -> dict[str, list[str]]:
+    """Return claims as they are written down: each name with its values."""
+    kept: dict[str, list[str]] = {}
+    for name, value in sorted(claims):
+        kept.setdefault(name, []).append(value)
+    return kept
 
 
 def policy_within(entry: Entry, general: Policy) -> Policy:

@@ -29,7 +29,7 @@ def callers_for(settings: Settings, policy: Policy, *, asked_over_http: bool) ->
     Raises:
         SettingsError: The access file cannot be used.
     """
-    access = AccessSource(settings.access_file).current if settings.access_file else None
+    access = AccessSource(settings.access_file, embedded=settings.embedded).current if settings.access_file else None
     frozen = FreezeSource(settings.freeze_file).is_frozen if settings.freeze_file else nothing_frozen
     return Callers(policy, issuer=settings.auth_issuer, asked_over_http=asked_over_http, access=access, frozen=frozen)
 
@@ -41,10 +41,11 @@ class AccessSource:
         SettingsError: It is broken from the start.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, embedded: bool) -> None:
         self._path = path
+        self._embedded = embedded
         self._seen = _version(path)
-        self._access = _read(path)
+        self._access = self._read()
 
     def current(self) -> Access:
         """Return what the file says by now."""
@@ -52,13 +53,24 @@ class AccessSource:
         if version != self._seen:
             self._seen = version
             try:
-                self._access = _read(self._path)
+                self._access = self._read()
             except SettingsError as error:
                 for problem in error.problems:
                     logger.error("The access file is not used as it is now: %s", problem)  # noqa: TRY400 - our words
             else:
                 logger.info("The access file was read again")
         return self._access
+
+    def _read(self) -> Access:
+        # Imported here: most servers have no such file.
+        from recontact_mcp.access_file import read_access  # noqa: PLC0415 (the reason is the line above)
+
+        access = read_access(self._path)
+        if self._embedded and any(entry.credentials for entry in access.everybody):
+            raise SettingsError(
+                ("RECONTACT_ACCESS_FILE: it names credentials, but CINT_CLIENT_ID is not set: nothing goes to Cint.",)
+            )
+        return access
 
 
 class FreezeSource:
@@ -78,13 +90,6 @@ class FreezeSource:
         if version != self._seen:
             self._seen, self._names = version, _frozen_names(self._path)
         return self._names is None or principal in self._names
-
-
-def _read(path: Path) -> Access:
-    # Imported here: most servers have no such file.
-    from recontact_mcp.access_file import read_access  # noqa: PLC0415 (the reason is the line above)
-
-    return read_access(path)
 
 
 def _version(path: Path) -> _Version | None:

@@ -46,6 +46,7 @@ def build_server(
     effects: Effects | None = None,
     local_files: bool = True,
     state_keys: Sequence[bytes] = (),
+    approve_url: str | None = None,
 ) -> RecontactServer:
     """Build the server of one process; nothing is opened before its first request.
 
@@ -53,9 +54,10 @@ def build_server(
     uploads may read this machine's files, which only a client that runs the server itself may ask for.
     *state_keys*, of 32 bytes or more, seal what clients carry between the rounds of a question: the first one seals,
     all open. None: those of the settings, or a key of this process alone.
+    *approve_url* is the page where people approve removals over HTTP; without it the client's user is at this machine.
     """
     bus = InMemorySubscriptionBus()
-    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files)
+    opening = Opening(settings, effects or Effects(), bus=bus, local_files=local_files, approve_url=approve_url)
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[Opening]) -> AsyncGenerator[Opening]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from recontact_tools.errors import InvalidInput, RecontactError, Unreachable
+from recontact_tools.errors import InvalidInput, NotAllowed, RecontactError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,8 @@ async def record_failure(
 
     opening = context.request_context.lifespan_context
     faults = anticipating_faults(database=opening.on_database)
-    with anyio.CancelScope(shield=True), suppress(Unreachable), faults:
+    # Whoever has no entry in the access file has no place in the ledger either.
+    with anyio.CancelScope(shield=True), suppress(Unreachable, NotAllowed), faults:
         runtime = await opening.runtime()
         await runtime.ledger.audit.record(await _entry(runtime, error, name, arguments))
 

@@ -53,7 +53,6 @@ LOOK_WITH = {
     "replace_recontacts": "get_recontact_overview",
     "cancel_recontact_job": "get_upload_job or get_removal_job",
 }
-NO_SUCH_RESOURCE = "There is no such resource: resources/templates/list shows what can be read."
 # ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.
 CALL_SECONDS = 57.0
 
@@ -117,7 +116,7 @@ class RecontactServer(MCPServer[Opening]):
         except NotAllowed as refusal:
             raise unreadable(refusal) from None
         except ResourceNotFoundError:
-            raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE) from None
+            raise no_such_resource(str(uri)) from None
         except UnexpectedResourceError as failure:
             raise unreadable(await explained_read(failure.__cause__, str(uri), context)) from None
 
@@ -153,6 +152,12 @@ class RecontactServer(MCPServer[Opening]):
                 next_step=f"Use only: {', '.join(sorted(known))}.",
                 safe_to_repeat=True,
             )
+
+
+def no_such_resource(uri: str) -> MCPError:
+    """Return the refusal of a URI that names nothing here, with that URI, as the protocol asks."""
+    message = "There is no such resource: resources/templates/list shows what can be read."
+    return MCPError(code=INVALID_PARAMS, message=message, data={"uri": uri})
 
 
 def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | None) -> None:

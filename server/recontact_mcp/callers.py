@@ -89,7 +89,7 @@ class Callers:
 
     def credentials_for(self, account_id: int) -> Credentials | None:
         """Return with which credentials an account is looked at for nobody in particular; None: the settings' own."""
-        entries = self._access().entries if self._access else ()
+        entries = self._access().everybody if self._access else ()
         return next((entry.credentials for entry in entries if account_id in (entry.accounts or ())), None)
 
     def _bearer(self, token: AccessToken | None) -> Caller:

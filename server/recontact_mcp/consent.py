@@ -7,7 +7,6 @@ from mcp_types import ClientCapabilities, ElicitResult, InputResponses
 from mcp_types.version import is_version_at_least
 from pydantic import ValidationError
 
-from recontact_tools.errors import ErrorCode, NotAllowed
 from recontact_tools.injected import Confirmation, Lifespan, Unanswered
 from recontact_tools.plans import Question
 
@@ -19,16 +18,6 @@ def can_ask(capabilities: ClientCapabilities | None) -> bool:
     """Whether the client declared that it can show a form; a bare declaration counts as form support."""
     elicitation = capabilities.elicitation if capabilities else None
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
-
-
-def confirmation_unavailable() -> NotAllowed:
-    """Say that this client cannot put the question to a person."""
-    return NotAllowed(
-        "Removing all IDs needs a person's typed confirmation, and this client cannot ask for one; "
-        "nothing was removed.",
-        code=ErrorCode.CONFIRMATION_UNAVAILABLE,
-        next_step="Tell the user that the removal must be done from a client that supports elicitation forms.",
-    )
 
 
 async def ask(

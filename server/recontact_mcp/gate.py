@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
-from mcp_types import INVALID_PARAMS
 
-from recontact_mcp.boundary import NO_SUCH_RESOURCE, RecontactServer
+from recontact_mcp.boundary import RecontactServer, no_such_resource
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import is_number, target_group_checked
 from recontact_tools.ledger import JobKey
@@ -57,7 +55,7 @@ def _matched(templates: Iterable[str], uri: str) -> tuple[str, dict[str, str]]:
         found = UriTemplate.parse(template).match(uri)
         if found is not None:
             return template, {name: str(value) for name, value in found.items()}
-    raise MCPError(code=INVALID_PARAMS, message=NO_SUCH_RESOURCE)
+    raise no_such_resource(uri)
 
 
 def _group(ids: dict[str, str]) -> TargetGroup:

@@ -10,6 +10,7 @@ from recontact_tools.errors import NotFound
 from recontact_tools.looking import LOOK_SECONDS, look_soon
 from recontact_tools.missing import differing_ids
 from recontact_tools.models import JobKind
+from recontact_tools.plan_reports import plan_report, plan_seen
 from recontact_tools.policy import check_read
 from recontact_tools.replacement_reports import replacement_report, replacement_seen
 from recontact_tools.restoring import kept_list_of
@@ -43,8 +44,20 @@ def add_kept_resources(server: MCPServer[Opening], opening: Opening) -> None:
         kept = await kept_list_of(runtime, group, snapshot_id=snapshot_id, upload_job_id=None)
         return kept.file.content.decode()
 
+    async def plan(account_id: str, project_id: str, target_group_id: str, plan_id: str) -> str:
+        """How a plan stands that a person is asked about outside the client, as JSON."""
+        runtime, group = await addressed(opening, account_id, project_id, target_group_id)
+        asked = await plan_seen(runtime, unheard, group, plan_id, seconds=0)
+        if asked is None:
+            raise NotFound(
+                "This server knows no such plan of this target group.",
+                next_step="Use the plan_id that APPROVAL_REQUIRED answered.",
+            )
+        return plan_report(runtime, asked).model_dump_json()
+
     json_type, csv_type = "application/json", "text/csv"
     register = server.resource
     register(uris.DIFFERENCES, title="Differences after an upload", mime_type=csv_type)(differences)
     register(uris.REPLACEMENT, title="Replacement", mime_type=json_type)(replacement)
+    register(uris.PLAN, title="Plan that a person is asked about", mime_type=json_type)(plan)
     register(uris.SNAPSHOT, title="Snapshot before a removal", mime_type=csv_type)(snapshot)

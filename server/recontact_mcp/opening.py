@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.abc
@@ -17,15 +17,16 @@ from recontact_mcp import consent
 from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.access_source import callers_for
 from recontact_mcp.storage import LEDGER_FILE
+from recontact_tools.approving import Where
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.observing import Several
 from recontact_tools.policy import Policy
-from recontact_tools.runtime import Clock, Rules, Runtime, Staging
+from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     from mcp.server.mcpserver import Context, Elicit
@@ -35,15 +36,17 @@ if TYPE_CHECKING:
     from recontact_mcp.callers import Caller
     from recontact_mcp.settings import Settings
     from recontact_mcp.tenants import Tenants
+    from recontact_tools.deciding import Decisions
     from recontact_tools.desk import Mandate
     from recontact_tools.followers import Followers
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
-    from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger import Approval, Ledger
     from recontact_tools.observing import Observer
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
     from recontact_tools.sealing import Seal
+    from recontact_tools.watched import Publish
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
@@ -57,25 +60,47 @@ def new_ulid() -> str:
     return str(ULID())
 
 
+class Pages(Protocol):
+    """Where a person is shown what they are asked about a plan."""
+
+    async def show(self, approval: Approval) -> bool:
+        """Show it; tell whether anybody can see it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings)."""
+    """Where the outside world enters: time, ids, the way to the API and the ledger (None: by the settings).
+
+    *pages* opens what shows people the plans they are to decide about, when the first one awaits them; None: nothing.
+    """
 
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
     ledger: Callable[[Path], Ledger] | None = None
     observers: tuple[Observer, ...] = ()
+    pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None
 
 
 class Opening:
     """What one server holds; it opens on the first request that needs it and closes with the server."""
 
-    def __init__(self, settings: Settings, effects: Effects, *, bus: SubscriptionBus, local_files: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        effects: Effects,
+        *,
+        bus: SubscriptionBus,
+        local_files: bool,
+        approve_url: str | None = None,
+    ) -> None:
         self._settings = settings
         self._effects = effects
         self._bus = bus
         self._local_files = local_files
+        self._approve_url = approve_url
+        self._pages: Pages | None = None
         self._tasks: anyio.abc.TaskGroup
         self._lock = anyio.Lock()
         self._closing = anyio.Event()
@@ -125,6 +150,15 @@ class Opening:
         await self._shared()
         return await self._tenants.runtime(caller)
 
+    async def decisions(self) -> Decisions:
+        """Return where people decide about plans outside their clients, whoever made the present request.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        runtime = await self._shared()
+        return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
+
     async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime
@@ -160,10 +194,29 @@ class Opening:
             return refusal.message
         return None
 
-    def require_asking(self, ctx: Context[Lifespan]) -> None:
-        """Refuse where the client cannot put a question to a person."""
-        if not consent.can_ask(ctx.client_capabilities):
-            raise consent.confirmation_unavailable()
+    def can_ask(self, ctx: Context[Lifespan]) -> bool:
+        """Tell whether the client can put a question to a person."""
+        return consent.can_ask(ctx.client_capabilities)
+
+    async def where_to_approve(self, approval: Approval) -> Where:
+        """Make ready the place where a person decides about a plan, and say where it is."""
+        pages = await self._pages_open()
+        return Where(self._approve_url, opened=pages is not None and await pages.show(approval))
+
+    async def _pages_open(self) -> Pages | None:
+        """Return what shows plans, opened once; None where there is none, or no port for it."""
+        async with self._lock:
+            if self._pages is None and self._effects.pages is not None:
+                with suppress(OSError):
+                    self._pages = await self._tasks.start(self._hold_pages, self._effects.pages(self.decisions))
+        return self._pages
+
+    async def _hold_pages(
+        self, way: AbstractAsyncContextManager[Pages], *, task_status: anyio.abc.TaskStatus[Pages]
+    ) -> None:
+        async with way as pages:
+            task_status.started(pages)
+            await self._closing.wait()
 
     async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
         """Put a question to a person in the way the client's protocol era has for it."""
@@ -277,6 +330,7 @@ class Opening:
             staging=None
             if self._local_files
             else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
+            approval=approval_rules_of(settings, self._approve_url),
         )
 
     async def _tell(self, *uris: str) -> None:
@@ -305,6 +359,30 @@ def policy_of(settings: Settings) -> Policy:
         projects=settings.allowed_projects,
         target_groups=settings.allowed_target_groups,
     )
+
+
+def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
+    """Return how sure it must be that a person agreed; *url* is the page where they do so over HTTP."""
+    from recontact_tools.ledger import Evidence
+
+    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
+    minimum = settings.approval_minimum
+    return ApprovalRules(
+        minimum=usual if minimum is None else Evidence(minimum),
+        seconds=settings.approval_seconds,
+        url=url,
+        two_person=settings.approval_two_person,
+        approvers=settings.approval_approvers,
+        passkey=settings.approval_passkey,
+    )
+
+
+def decisions_of(settings: Settings, ledger: Ledger, clock: Clock, url: str | None, publish: Publish) -> Decisions:
+    """Return where people decide about plans, by the settings; *url* as for `approval_rules_of`."""
+    from recontact_tools.deciding import Decisions
+
+    rules, kept = approval_rules_of(settings, url), timedelta(days=settings.snapshot_days)
+    return Decisions(ledger, seal_of(settings), clock, rules, pace_of(settings), kept, publish)
 
 
 def pace_of(settings: Settings) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from recontact_mcp.settings_file import Raw, SettingsError, file_values, secret_in
+from recontact_mcp.settings_file import SECRETS, Raw, SettingsError, file_values, secret_in
 from recontact_mcp.settings_model import (
     EMBEDDED_ACCOUNT_ID,
     EMBEDDED_PROJECT_ID,
@@ -32,8 +32,6 @@ EMPTY_IS_A_VALUE = frozenset({"allowed_accounts", "allowed_projects", "allowed_t
 FILE_NAME = "recontact.toml"
 # Read elsewhere than into a field.
 FURTHER_VARIABLES = ("RECONTACT_CONFIG", "RECONTACT_SERVICE_SECRET")
-# Two ways to give one thing.
-SECRET_FIELDS = frozenset({"cint_client_secret", "cint_client_secret_file"})
 # ours: how alike two names must be, 0 to 1, for one to be a slip of the pen for the other.
 ALIKE = 0.8
 
@@ -55,23 +53,27 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     named = environ.get("RECONTACT_CONFIG")
     path = Path(named) if named else Path(from_environment.get("data_dir") or default_data_dir()) / FILE_NAME
     from_file = file_values(path, required=bool(named))
-    if SECRET_FIELDS & from_environment.keys():
-        from_file = {name: value for name, value in from_file.items() if name not in SECRET_FIELDS}
-    told = _with_secret({**from_file, **from_environment})
+    told = {**from_file, **from_environment}
+    for secret in sorted(SECRETS):
+        ways = {secret, f"{secret}_file"}  # two ways to give one thing
+        if ways & from_environment.keys():
+            told = {name: value for name, value in told.items() if name not in ways - from_environment.keys()}
+        told = _with_secret(told, secret)
     try:
         return Settings.model_validate(told)
     except ValidationError as error:
         raise SettingsError(_problems(error, from_file.keys() - from_environment.keys())) from None
 
 
-def _with_secret(told: dict[str, Raw]) -> dict[str, Raw]:
-    """Read the client secret from its file, where one is named."""
-    file = told.get("cint_client_secret_file")
+def _with_secret(told: dict[str, Raw], secret: str) -> dict[str, Raw]:
+    """Read a secret from its file, where one is named."""
+    file = told.get(f"{secret}_file")
     if not isinstance(file, str) or not file.strip():
         return told
-    if "cint_client_secret" in told:
-        raise SettingsError(("CINT_CLIENT_SECRET and CINT_CLIENT_SECRET_FILE give the same secret: set only one.",))
-    return {**told, "cint_client_secret": secret_in(Path(file.strip()))}
+    if secret in told:
+        one, other = variable(secret), variable(f"{secret}_file")
+        raise SettingsError((f"{one} and {other} give the same secret: set only one.",))
+    return {**told, secret: secret_in(Path(file.strip()), variable(f"{secret}_file"))}
 
 
 def _check_names(environ: Mapping[str, str]) -> None:

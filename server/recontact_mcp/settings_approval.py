@@ -1,7 +1,56 @@
 """Settings of approvals that are given outside the client."""
 
-from pydantic import BaseModel
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+from recontact_mcp.settings_values import absolute, words
 
 
 class ApprovalSettings(BaseModel):
     """How sure it must be that a person agreed, and how they are asked."""
+
+    approval_minimum: Literal["client-elicited", "human-oob"] | None = Field(
+        default=None,
+        description="How sure it must be that a person agreed to a removal: `client-elicited` (the client says that"
+        " they typed the phrase) or `human-oob` (they agreed outside the client). Default: `client-elicited` over"
+        " stdio, `human-oob` over HTTP.",
+    )
+    approval_seconds: float = Field(
+        # ours: time to find a colleague and to sign in; what is stored is counted once more at the end anyway.
+        default=1_800.0,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Seconds for which a person may agree outside the client, and for which that may be used.",
+    )
+    approval_approvers: Annotated[frozenset[str], BeforeValidator(words)] = Field(
+        default=frozenset(),
+        description="Principals who may approve the removals of others, `issuer#subject`, separated by commas.",
+    )
+    approval_two_person: bool = Field(
+        default=False,
+        description="Whoever asks for a removal cannot approve it: one of `RECONTACT_APPROVAL_APPROVERS` must.",
+    )
+    approval_passkey: bool = Field(
+        default=False, description="Nobody can approve over HTTP without a registered passkey that checks who they are."
+    )
+    approval_client_id: str | None = Field(
+        default=None,
+        description="OpenID Connect client with which people sign in on the approval page, at the issuer whose tokens"
+        " are accepted. Its redirect URI is the public URL with `/approve/signed-in`.",
+    )
+    approval_client_secret: SecretStr | None = Field(
+        default=None, description="Secret of that client, `RECONTACT_APPROVAL_CLIENT_ID`."
+    )
+    approval_client_secret_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+        default=None,
+        description="File with that secret and nothing else, in place of `RECONTACT_APPROVAL_CLIENT_SECRET`. It must"
+        " be yours, and closed to everybody else (`chmod 600`).",
+    )
+    open_browser: bool = Field(
+        default=True,
+        description="Over stdio, open the approval page in this user's browser; without it `recontact-mcp approve` on"
+        " a terminal is the way.",
+    )

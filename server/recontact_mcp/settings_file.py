@@ -10,7 +10,11 @@ Raw: TypeAlias = "str | int | float | bool | list[Raw] | dict[str, Raw]"
 
 # ours: client secrets have some 64 characters.
 SECRET_CHARACTERS_MAX = 1_024
-_SECRETS = frozenset({"cint_client_secret", "snapshot_key", "state_key"})
+
+
+# Some may also stand alone in a file, which the setting of its name and `_file` names.
+SECRETS = frozenset({"cint_client_secret", "approval_client_secret", "auth_client_secret"})
+_SECRETS = SECRETS | {"snapshot_key", "state_key"}
 # These hold a secret where they name a user.
 _URLS = ("cint_proxy", "database_url")
 
@@ -59,14 +63,15 @@ def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
     return bool(_SECRETS & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
 
 
-def secret_in(path: Path) -> str:
-    """Read a client secret from a file that holds nothing else; line ends after it are left out.
+def secret_in(path: Path, name: str = "CINT_CLIENT_SECRET_FILE") -> str:
+    """Read a secret from a file that holds nothing else; line ends after it are left out.
+
+    *name* is the variable that names the file.
 
     Raises:
         SettingsError: The file is missing or too large, holds something else, or can be read by others. Its path
             is told only where there is a file: the secret itself may have been given in place of a path.
     """
-    name = "CINT_CLIENT_SECRET_FILE"
     try:
         found = content(path.expanduser())
     except (FileNotFoundError, NotADirectoryError):

@@ -273,4 +273,13 @@ class Settings(DatabaseSettings, HttpSettings, AuthSettings, StagingSettings, Ap
         # The secret goes to one host and the token to the other: never mix a sandbox with Cint.
         if len(urls) == 1:
             raise ValueError("CINT_BASE_URL and CINT_AUTH_URL belong together: set both or neither.")
+        if (self.approval_client_id is None) != (self.approval_client_secret is None):
+            raise ValueError(
+                "RECONTACT_APPROVAL_CLIENT_ID and RECONTACT_APPROVAL_CLIENT_SECRET belong together: set both or"
+                " neither."
+            )
+        if self.approval_two_person and not self.approval_approvers:
+            raise ValueError(
+                "RECONTACT_APPROVAL_TWO_PERSON needs RECONTACT_APPROVAL_APPROVERS: without one nobody could approve."
+            )
         return self

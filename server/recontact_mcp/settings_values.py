@@ -185,6 +185,12 @@ def _origin(entry: str) -> str:
     return f"{scheme}://{_host(host)}"
 
 
+def words(value: object) -> object:
+    """Read a list of words, or a string of them separated by commas."""
+    entries = _entries(value, ",")
+    return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
 def networks(value: object) -> object:
     """Read a list of addresses and networks, or a string of them separated by commas."""
     entries = _entries(value, ",")

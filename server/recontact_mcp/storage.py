@@ -23,7 +23,7 @@ LEDGER_FILE = "ledger.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """An open ledger, and how the processes on it share the work: that of the engine, and following jobs of elsewhere."""
+    """An open ledger, and how the processes on it share the work: the engine's, and following jobs of elsewhere."""
 
     ledger: Ledger
     crew: Callable[[Desk, TaskGroup], Crew]

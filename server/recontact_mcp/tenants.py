@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.abc
 
-from recontact_mcp.access import LOCAL_PRINCIPAL, NO_CLAIMS
+from recontact_mcp.access import LOCAL_PRINCIPAL, claims_kept, claims_of
 from recontact_tools.desk import Mandate
 from recontact_tools.errors import NotAllowed
 from recontact_tools.places import Places
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from recontact_mcp.access import Claims, Credentials
+    from recontact_mcp.access import Credentials
     from recontact_mcp.callers import Caller, Callers
     from recontact_tools.gateway import Gateway
     from recontact_tools.runtime import Runtime
 
 # ours: some kilobytes each; whoever was forgotten only looks a place up again.
 RUNTIMES_KEPT: Final = 1_024
+Id = TypeVar("Id", int, str)
+
+
+def usual(configured: Id | None, allowed: frozenset[Id] | None) -> Id | None:
+    """Return what a call means that names none: the only one that is allowed, else the configured one if it is."""
+    if allowed is None or configured in allowed:
+        return configured
+    return next(iter(allowed)) if len(allowed) == 1 else None
 
 
 class Tenants:
@@ -51,7 +59,6 @@ class Tenants:
         self._lock = anyio.Lock()
         self._gateways: dict[Credentials, Gateway] = {}
         self._looks: dict[Credentials | None, SharedLooks] = {None: base.looks}
-        self._claims: dict[str, Claims] = {}
         self._runtimes: OrderedDict[Caller, Runtime] = OrderedDict()
 
     async def runtime(self, caller: Caller) -> Runtime:
@@ -71,7 +78,8 @@ class Tenants:
         Whoever is not known any more may have nothing sent; what was sent is still looked at.
         """
         try:
-            caller = self._callers.absent(principal, self._claims.get(principal, NO_CLAIMS))
+            kept = await self._base.ledger.usage.claims_of(principal)
+            caller = self._callers.absent(principal, claims_of(kept, frozenset(kept)))
         except NotAllowed as objection:
             gateway = await self._gateway(self._callers.credentials_for(account_id))
             return Mandate(gateway, self._base.rules.policy, objection)
@@ -79,10 +87,17 @@ class Tenants:
 
     async def _made(self, caller: Caller) -> Runtime:
         base = self._base
-        self._claims[caller.principal] = caller.claims
+        if caller.claims:  # what is done for them later, perhaps elsewhere, is judged by what they claimed last
+            await base.ledger.usage.remember(caller.principal, claims_kept(caller.claims), now=base.clock.now())
         gateway = await self._gateway(caller.credentials)
         looks = self._looks.setdefault(caller.credentials, SharedLooks())
-        rules = replace(base.rules, policy=caller.policy, caps=caller.caps)
+        rules = replace(
+            base.rules,
+            policy=caller.policy,
+            caps=caller.caps,
+            account_id=usual(base.rules.account_id, caller.policy.accounts),
+            project_id=usual(base.rules.project_id, caller.policy.projects),
+        )
         return replace(base, principal=caller.principal, rules=rules, gateway=gateway, places=Places(), looks=looks)
 
     async def _gateway(self, credentials: Credentials | None) -> Gateway:

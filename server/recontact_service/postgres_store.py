@@ -220,12 +220,17 @@ class PostgresStore:
     @contextmanager
     def _connection(self) -> Generator[PostgresConnection]:
         with self._pool.connection() as raw:
-            yield PostgresConnection(raw)
+            try:
+                yield PostgresConnection(raw)
+            except psycopg.OperationalError:
+                if raw.broken:  # and, where the server was restarted, so are the others: the next call gets a new one
+                    self._pool.check()
+                raise
 
     @contextmanager
     def _transaction(self) -> Generator[PostgresConnection]:
-        with self._pool.connection() as raw, raw.transaction():
-            yield PostgresConnection(raw)
+        with self._connection() as connection, connection.raw.transaction():
+            yield connection
 
 
 def _excluded(connection: PostgresConnection) -> PostgresIds:

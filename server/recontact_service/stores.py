@@ -19,3 +19,15 @@ def open_store(database: Path | Postgres, *, busy_seconds: float = BUSY_SECONDS)
     from recontact_service.postgres_store import PostgresStore  # noqa: PLC0415 - the line above
 
     return PostgresStore(database, busy_seconds=busy_seconds)
+
+
+def holds_password(url: str) -> bool:
+    """Tell whether the URL of a PostgreSQL database has a password in it.
+
+    Raises:
+        StoreFault: it is no such URL.
+    """
+    from recontact_service.postgres_connection import connection_words, translating  # noqa: PLC0415 - as above
+
+    with translating():
+        return "password" in connection_words(Postgres(url=url))

@@ -5,6 +5,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -34,7 +35,7 @@ def fed(chunks: Iterable[bytes], *, bytes_max: int = MOST) -> bytes | dict[str, 
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     """Cut bytes at some places."""
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
 def zipped() -> bytes:

@@ -106,12 +106,17 @@ async def test_an_agreement_is_recorded_with_its_grade_of_evidence(
     await ledger.record_plan(plan())
     assert await ledger.spend_plan("PLAN1", principal="ann", now=now)
     assert not await ledger.spend_plan("PLAN1", principal="ann", now=now)
-    await ledger.record_plan(plan("PLAN2"))
+    await ledger.approvals.ask(plan("PLAN2"), "CODE")
+    assert await ledger.approvals.approve(
+        "PLAN2", approver="bob", evidence=Evidence.HUMAN_OOB, receipt="{}", digest="sha256-x", now=now
+    )
     assert await ledger.spend_plan("PLAN2", principal="ann", now=now, evidence=Evidence.HUMAN_OOB)
     assert [(entry.event, entry.plan_id, entry.detail) for entry in await entries(ledger)] == [
         ("plan_made", "PLAN1", {"ids": 500}),
         ("confirmation_agreed", "PLAN1", {"evidence": "client-elicited", "ids": 500}),
         ("plan_made", "PLAN2", {"ids": 500}),
+        ("approval_asked", "PLAN2", {"ids": 500}),
+        ("approval_given", "PLAN2", {"evidence": "human-oob", "ids": 500, "receipt": "sha256-x"}),
         ("confirmation_agreed", "PLAN2", {"evidence": "human-oob", "ids": 500}),
     ]
 
@@ -122,7 +127,6 @@ async def test_an_agreement_is_recorded_with_its_grade_of_evidence(
         (ErrorCode.CONFIRMATION_DECLINED, "confirmation_declined"),
         (ErrorCode.CONFIRMATION_MISMATCH, "confirmation_mismatched"),
         (ErrorCode.CONFIRMATION_TIMED_OUT, "confirmation_timed_out"),
-        (ErrorCode.CONFIRMATION_UNAVAILABLE, "confirmation_unavailable"),
         (ErrorCode.PLAN_DRIFTED, "plan_closed"),
     ],
 )

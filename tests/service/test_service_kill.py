@@ -2,7 +2,6 @@
 
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
@@ -12,15 +11,19 @@ from uuid import UUID
 
 import httpx
 import pytest
+from service_databases import stored_ids
+
+from recontact_service.settings import Postgres
 
 PROGRAM = """
 import sys, anyio
 from pathlib import Path
 from recontact_service.serve import serve
-from recontact_service.settings import ServiceSettings
+from recontact_service.settings import Postgres, ServiceSettings
+named = sys.argv[1]
 settings = ServiceSettings(
-    database=Path(sys.argv[1]), pace=float(sys.argv[2]), clients={"robot": "sesame"},
-    faults_endpoint=True, sweep_seconds=0.05,
+    database=Postgres(url=named) if named.startswith("postgresql:") else Path(named),
+    pace=float(sys.argv[2]), clients={"robot": "sesame"}, faults_endpoint=True, sweep_seconds=0.05,
 )
 anyio.run(lambda: serve(settings, ready=lambda host, port: print(port, flush=True)))
 """
@@ -34,9 +37,10 @@ REMOVAL_PACE = 0.6 / 240
 
 @contextmanager
 def started(
-    database: Path, pace: float = 0.0, *, errors: int | None = None
+    database: Path | Postgres, pace: float = 0.0, *, errors: int | None = None
 ) -> Generator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    command = [sys.executable, "-c", PROGRAM, str(database), str(pace)]
+    named = str(database) if isinstance(database, Path) else database.url
+    command = [sys.executable, "-c", PROGRAM, named, str(pace)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
             assert process.stdout is not None
@@ -76,17 +80,13 @@ def ended(client: httpx.Client, path: str, job_id: str) -> str:
             return status
 
 
-def stored(database: Path) -> list[str]:
-    connection = sqlite3.connect(database)
-    blobs = connection.execute("SELECT ids FROM id_chunks ORDER BY target_group, first").fetchall()
-    connection.close()
-    ids = b"".join(blob for (blob,) in blobs)
+def stored(database: Path | Postgres) -> list[str]:
+    ids = stored_ids(database)
     return [str(UUID(bytes=ids[at : at + 16])) for at in range(0, len(ids), 16)]
 
 
 @pytest.mark.parametrize("applied", [0, 1_000, 2_000, 5_000, 8_000, 10_000])
-def test_a_killed_upload_finishes_exactly_once_after_a_restart(applied: int, tmp_path: Path) -> None:
-    database = tmp_path / "service.sqlite"
+def test_a_killed_upload_finishes_exactly_once_after_a_restart(applied: int, database: Path | Postgres) -> None:
     with started(database, UPLOAD_PACE) as (client, process):
         job_id = upload(client, IDS)
         while count(client) < applied:
@@ -101,8 +101,7 @@ def test_a_killed_upload_finishes_exactly_once_after_a_restart(applied: int, tmp
 
 
 @pytest.mark.parametrize("left", [10_000, 9_000, 5_000, 1_000, 0])
-def test_a_killed_removal_finishes_exactly_once_after_a_restart(left: int, tmp_path: Path) -> None:
-    database = tmp_path / "service.sqlite"
+def test_a_killed_removal_finishes_exactly_once_after_a_restart(left: int, database: Path | Postgres) -> None:
     with started(database) as (client, _):
         ended(client, RSIDS, upload(client, IDS))
     with started(database, REMOVAL_PACE) as (client, process):
@@ -118,8 +117,7 @@ def test_a_killed_removal_finishes_exactly_once_after_a_restart(left: int, tmp_p
     assert stored(database) == sorted(IDS[:3])
 
 
-def test_a_full_speed_upload_killed_right_after_its_answer_is_not_lost(tmp_path: Path) -> None:
-    database = tmp_path / "service.sqlite"
+def test_a_full_speed_upload_killed_right_after_its_answer_is_not_lost(database: Path | Postgres) -> None:
     with started(database) as (client, process):
         job_id = upload(client, IDS)
         process.send_signal(signal.SIGKILL)
@@ -130,8 +128,7 @@ def test_a_full_speed_upload_killed_right_after_its_answer_is_not_lost(tmp_path:
     assert stored(database) == sorted(IDS)
 
 
-def test_a_sibling_process_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> None:
-    database = tmp_path / "service.sqlite"
+def test_a_sibling_process_takes_over_the_job_of_a_killed_one(database: Path | Postgres) -> None:
     with started(database, UPLOAD_PACE) as (first, process), started(database, UPLOAD_PACE) as (second, _):
         job_id = upload(first, IDS)
         while count(second) < 1_000:
@@ -144,8 +141,8 @@ def test_a_sibling_process_takes_over_the_job_of_a_killed_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("kind", "jobs"), [("lost_answer", 1), ("lost_request", 0)])
-def test_a_lost_answer_reaches_a_client_as_a_broken_one(kind: str, jobs: int, tmp_path: Path) -> None:
-    with started(tmp_path / "service.sqlite") as (client, _):
+def test_a_lost_answer_reaches_a_client_as_a_broken_one(kind: str, jobs: int, database: Path | Postgres) -> None:
+    with started(database) as (client, _):
         control = f"{client.base_url.scheme}://{client.base_url.netloc.decode()}/_service"
         fault = {"operation": "recontact_create_upload_rsids_by_file_job", "kind": kind}
         client.post(f"{control}/faults", json=fault)
@@ -157,8 +154,8 @@ def test_a_lost_answer_reaches_a_client_as_a_broken_one(kind: str, jobs: int, tm
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_terminated_service_leaves_in_order(stop: signal.Signals, tmp_path: Path) -> None:
-    with started(tmp_path / "service.sqlite") as (_, process):
+def test_a_terminated_service_leaves_in_order(stop: signal.Signals, database: Path | Postgres) -> None:
+    with started(database) as (_, process):
         process.send_signal(stop)
         code = process.wait(10)
 

@@ -1,8 +1,8 @@
 """The API against a small model of its rules, in any order of requests, ticks and restarts."""
 
-import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,16 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from recontact_service.running import RunningService, running
-from recontact_service.settings import ServiceSettings
+from recontact_service.settings import Postgres, ServiceSettings
 
 PATH = "/v1/demand/accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups/01BTGNYV6HRNK8K8VKZASZCFP1/"
 RSIDS = "recontacts/jobs/upload-rsids-by-file"
@@ -34,10 +40,10 @@ async def _never(_seconds: float) -> None:
 class RecontactsOfOneGroup(RuleBasedStateMachine):
     """Stored IDs, one running job at most, a list of uploads."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Path | Postgres) -> None:
         super().__init__()
+        self._database = database
         self._stack = ExitStack()
-        self._folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self._portal = self._stack.enter_context(start_blocking_portal())
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
         self.stored: set[int] = set()
@@ -48,7 +54,7 @@ class RecontactsOfOneGroup(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        chosen = ServiceSettings(database=Path(self._folder) / "s.sqlite", pace=1, chunk_ids=4, capacity=CAPACITY)
+        chosen = ServiceSettings(database=self._database, pace=1, chunk_ids=4, capacity=CAPACITY)
         self._life = ExitStack()
         opened = running(chosen, now=lambda: self.now, sleep=_never)
         self.service: RunningService = self._life.enter_context(self._portal.wrap_async_context_manager(opened))
@@ -127,9 +133,9 @@ class RecontactsOfOneGroup(RuleBasedStateMachine):
             more = {"start_after": first["next_cursor"], "page_size": "25"}
             rest = self.request("GET", "recontacts/rsids", params=more).json()["data"]
         listed = [UUID(one).int for one in first["data"] + rest]
-        count = self.request("GET", "recontacts/overview").json()["saved_respondent_ids_count"]
+        saved = self.request("GET", "recontacts/overview").json()["saved_respondent_ids_count"]
         assert listed == sorted(set(listed))
-        assert count == len(listed) <= CAPACITY
+        assert saved == len(listed) <= CAPACITY
         if self.running is None or self.now < self.running[2]:
             self.compare(set(listed))
 
@@ -158,5 +164,24 @@ class RecontactsOfOneGroup(RuleBasedStateMachine):
         self._stack.close()
 
 
-TestRecontactsOfOneGroup = RecontactsOfOneGroup.TestCase
-TestRecontactsOfOneGroup.settings = settings(deadline=None, max_examples=15, stateful_step_count=20)
+MODEL = settings(deadline=None, max_examples=15, stateful_step_count=20)
+
+
+def test_the_api_keeps_to_its_rules_in_any_order_of_events_on_sqlite(tmp_path: Path) -> None:
+    fresh = (tmp_path / f"{number}.sqlite" for number in count())
+
+    class OnSqlite(RecontactsOfOneGroup):
+        def __init__(self) -> None:
+            super().__init__(next(fresh))
+
+    run_state_machine_as_test(OnSqlite, settings=MODEL)
+
+
+def test_the_api_keeps_to_its_rules_in_any_order_of_events_on_postgresql(database_url: str) -> None:
+    fresh = (Postgres(url=database_url, schema=f"service {number}") for number in count())
+
+    class OnPostgres(RecontactsOfOneGroup):
+        def __init__(self) -> None:
+            super().__init__(next(fresh))
+
+    run_state_machine_as_test(OnPostgres, settings=MODEL)

@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -11,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recontact_service.packed import as_text, pack_set, position_after, position_of
+from recontact_service.settings import Postgres
 from recontact_service.sqlite_store import SqliteStore
 from recontact_service.store import JobAlreadyProcessing, Store
+from recontact_service.stores import open_store
 from recontact_service.values import (
     Ending,
     Job,
@@ -26,6 +29,7 @@ from recontact_service.values import (
     UploadWork,
 )
 
+EXAMPLES = count(1)
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP0"
 
@@ -178,9 +182,8 @@ def test_every_process_signs_with_the_same_key(store: Store) -> None:
     assert len(store.token_key()) == 32
 
 
-def test_what_is_written_is_there_for_the_next_process(tmp_path: Path) -> None:
-    first = SqliteStore(tmp_path / "shared.sqlite")
-    second = SqliteStore(tmp_path / "shared.sqlite")
+def test_what_is_written_is_there_for_the_next_process(database: Path | Postgres) -> None:
+    first, second = open_store(database), open_store(database)
     group = add_group(first)
     job = start(first, group, "A")
     claimed = [one.apply_upload(last(job, 1), work(packed(7))) for one in (second, first)]
@@ -192,8 +195,8 @@ def test_what_is_written_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert pages == [packed(7)] * 2
 
 
-def test_only_one_of_many_writers_gets_its_job_in(tmp_path: Path) -> None:
-    stores = [SqliteStore(tmp_path / "shared.sqlite") for _ in range(4)]
+def test_only_one_of_many_writers_gets_its_job_in(database: Path | Postgres) -> None:
+    stores = [open_store(database) for _ in range(4)]
     group = add_group(stores[0])
     go, created, refused = Event(), list[str](), list[str]()
 
@@ -262,25 +265,24 @@ def test_tables_of_a_later_start_are_left_alone(tmp_path: Path) -> None:
     limit=st.integers(1, 150),
 )
 def test_pages_are_windows_of_the_sorted_set(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[set[int]], spread: int, probe: int, limit: int
+    store: Store, batches: list[set[int]], spread: int, probe: int, limit: int
 ) -> None:
-    store = SqliteStore(tmp_path_factory.mktemp("pages") / "s.sqlite")
-    group = add_group(store)
+    example = next(EXAMPLES)
+    group = add_group(store, example)
     expected: set[int] = set()
     for number, batch in enumerate(batches):
         many = {one + shift * 5_001 for one in batch for shift in range(1 if spread == 1 else 40)}
         expected |= many
-        store.apply_upload(last(start(store, group, str(number))), work(packed(*sorted(many))))
+        store.apply_upload(last(start(store, group, f"{example}-{number}")), work(packed(*sorted(many))))
     ordered = sorted(expected)
     after = store.read_page(group, after=packed(probe), limit=limit)
     before = store.read_page_before(group, before=packed(probe), limit=limit)
-    count = store.count_union(group, packed(probe))
-    stored = saved(store)
-    store.close()
+    union = store.count_union(group, packed(probe))
+    stored = saved(store, example)
 
     assert after == packed(*[one for one in ordered if one > probe][:limit])
     assert before == packed(*[one for one in ordered if one < probe][-limit:])
-    assert (stored, count) == (len(expected), len(expected | {probe}))
+    assert (stored, union) == (len(expected), len(expected | {probe}))
 
 
 @given(st.sets(st.integers(0, 2**128 - 1), max_size=50), st.integers(0, 2**128 - 1))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,7 @@ from mcp.client.session import ClientRequestContext, MessageHandlerFnT
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from recontact_service.seed import seed
+from recontact_tools.ledger.postgres import lock_key
 
 Json: TypeAlias = dict[str, Any]
 
@@ -130,6 +132,14 @@ class Replica:
         self.process.terminate()
         await self.process.wait()
 
+    def freeze(self) -> None:
+        """Let the process do nothing for a while."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        self.process.send_signal(signal.SIGCONT)
+
     def said(self) -> str:
         """Return what the process has logged."""
         return self.log.read_text("utf-8")
@@ -192,8 +202,12 @@ class Fleet:
             **variables,
         }
         async with program("serve", "--transport", "http", "--port", "0", log=log, **environ) as process:
-            url = "http://" + await announced(process, "http://", " ")
-            yield Replica(process, url, log)
+            replica = Replica(process, "http://" + await announced(process, "http://", " "), log)
+            async with (
+                replica.client() as client
+            ):  # as a balancer asks whether it is ready: now it has opened everything
+                await call(client, "get_recontact_overview")
+            yield replica
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read rows of the database; the ledger's schema comes first."""
@@ -211,8 +225,21 @@ class Fleet:
 
     async def settled(self) -> None:
         """Wait until every intent has ended."""
-        while await anyio.to_thread.run_sync(self.unsettled):
+        while await anyio.to_thread.run_sync(self.unsettled):  # noqa: ASYNC110 - other processes settle them
             await anyio.sleep(0.05)
+
+    def cut_off(self, name: str) -> None:
+        """End the connection that shows a replica, by its name in the engine, to be alive."""
+        with psycopg.connect(self.database_url) as connection:
+            [[schema]] = connection.execute(
+                "SELECT table_schema FROM information_schema.tables WHERE table_name = 'intents'"
+            ).fetchall()
+            [[ended]] = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = %s",
+                [lock_key("recontact seat", schema, name)],
+            ).fetchall()
+        assert ended == 1
 
     def executors(self) -> set[str]:
         """Return the names of the replicas that have begun something in the engine."""

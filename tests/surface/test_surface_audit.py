@@ -167,7 +167,10 @@ async def test_a_client_that_cannot_ask_and_a_count_that_has_drifted_are_recorde
         await refused(client, "remove_all_recontacts")
         found = await entries(client)
     assert told(found) == [
-        ("call_refused", "remove_all_recontacts", {"code": "CONFIRMATION_UNAVAILABLE"}),
+        ("plan_made", "removal", {"ids": 3}),
+        ("approval_asked", "removal", {"ids": 3}),
+        ("call_refused", "remove_all_recontacts", {"code": "APPROVAL_REQUIRED"}),
+        ("plan_closed", "removal", {"why": "replaced"}),
         ("plan_made", "removal", {"ids": 3}),
         ("plan_closed", "removal", {"code": "PLAN_DRIFTED"}),
         ("call_refused", "remove_all_recontacts", {"code": "PLAN_DRIFTED"}),

@@ -161,17 +161,6 @@ async def test_the_question_says_what_would_happen_to_what(
     assert "default" not in schema["properties"]["phrase"]
 
 
-async def test_a_client_that_cannot_ask_removes_nothing(
-    era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api", identifiers: Identifiers
-) -> None:
-    await api.upload_elsewhere(identifiers(1_000))
-    async with connect(era, effects=effects) as client:
-        error = await refused(client, "remove_all_recontacts")
-    check_refusal(error, "CONFIRMATION_UNAVAILABLE")
-    assert not api.faults.requests
-    assert await api.count() == 1_000
-
-
 @pytest.mark.parametrize(
     ("declared", "can"),
     [

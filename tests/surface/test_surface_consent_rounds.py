@@ -249,7 +249,7 @@ async def test_a_question_that_a_legacy_client_drops_times_out_and_a_late_answer
     assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 3)
 
 
-async def test_a_legacy_client_that_fails_to_ask_removes_nothing(
+async def test_a_legacy_client_that_fails_to_ask_is_sent_to_where_a_person_can_agree(
     connect: "Connect", effects: Effects, refused: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
     async def reply(context: ClientRequestContext, params: ElicitRequestParams) -> ErrorData:
@@ -259,5 +259,6 @@ async def test_a_legacy_client_that_fails_to_ask_removes_nothing(
     await api.upload_elsewhere(identifiers(3))
     async with connect("legacy", effects=effects, answer=reply) as client:
         error = await refused(client, "remove_all_recontacts")
-    assert (error["code"], error["changed"]) == ("CONFIRMATION_UNAVAILABLE", "no")
+    assert (error["code"], error["changed"]) == ("APPROVAL_REQUIRED", "no")
+    assert "the window" not in json.dumps(error)
     assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 3)

@@ -20,7 +20,7 @@ TESTS = {
     ErrorCode.NOTHING_TO_REMOVE: "consent: test_an_empty_target_group_is_not_asked_about",
     ErrorCode.POLICY_DENIED: "policy: test_an_allow_list_holds_for_every_tool",
     ErrorCode.READ_ONLY: "policy: test_a_read_only_server_reads_and_changes_nothing",
-    ErrorCode.CONFIRMATION_UNAVAILABLE: "consent: test_a_client_that_cannot_ask_removes_nothing",
+    ErrorCode.APPROVAL_REQUIRED: "approval: test_a_client_that_cannot_ask_is_told_that_a_person_has_to_agree_elsewhere",
     ErrorCode.CONFIRMATION_DECLINED: "consent: test_a_question_that_is_declined_or_closed_removes_nothing",
     ErrorCode.CONFIRMATION_MISMATCH: "consent: test_an_answer_that_is_not_the_phrase_removes_nothing",
     ErrorCode.CONFIRMATION_TIMED_OUT: "consent_rounds: "

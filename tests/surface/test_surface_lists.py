@@ -126,8 +126,9 @@ def on_the_wire(listed: ListToolsResult) -> int:
     return len(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-async def test_the_list_of_tools_is_small(era: str, connect: "Connect") -> None:
-    async with connect(era) as client:
+@pytest.mark.parametrize("local_files", [True, False], ids=["here", "remote"])
+async def test_the_list_of_tools_is_small(era: str, connect: "Connect", *, local_files: bool) -> None:
+    async with connect(era, local_files=local_files) as client:
         listed = await client.list_tools()
     of_the_api = [tool for tool in listed.tools if tool.name in OF_THE_API]
     assert on_the_wire(listed) <= TOOLS_BYTES_MAX

@@ -104,7 +104,7 @@ async def test_a_client_that_cannot_ask_replaces_nothing(
     await api.upload_elsewhere(old)
     async with connect(era, effects=effects) as client:
         errors = [await refused(client, "replace_recontacts", ids=new, **key) for key in ({}, {"idempotency_key": "k"})]
-    assert {(error["code"], error["changed"]) for error in errors} == {("CONFIRMATION_UNAVAILABLE", "no")}
+    assert {(error["code"], error["changed"]) for error in errors} == {("APPROVAL_REQUIRED", "no")}
     assert (api.asked(REMOVE), await api.stored()) == (0, old)
 
 

@@ -104,7 +104,7 @@ async def test_an_empty_target_group_reads_as_an_empty_list(era: str, connect: "
 async def test_what_no_template_matches_is_an_invalid_parameter(era: str, connect: "Connect", uri: str) -> None:
     async with connect(era) as client:
         error = await unread(client, uri)
-    assert error.error.code == INVALID_PARAMS
+    assert (error.error.code, error.error.data) == (INVALID_PARAMS, {"uri": uri})
 
 
 @pytest.mark.parametrize(

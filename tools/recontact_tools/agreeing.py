@@ -1,9 +1,9 @@
 """From a person's answer to a plan that is used up: the only way to anything that removes."""
 
-from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError
-from recontact_tools.guardrails import check_phrase, check_plan
-from recontact_tools.injected import Confirmation, Unanswered
-from recontact_tools.ledger import Plan
+from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError, Unreachable
+from recontact_tools.guardrails import check_phrase, check_plan, plan_not_valid
+from recontact_tools.injected import ApprovedElsewhere, Confirmation, Unanswered
+from recontact_tools.ledger import Evidence, Plan
 from recontact_tools.models import TargetGroup
 from recontact_tools.plans import NewList, open_plan, plan_gone
 from recontact_tools.runtime import Runtime
@@ -14,12 +14,17 @@ _WHY = {
     "empty": (ErrorCode.CONFIRMATION_MISMATCH, "The answer came back empty"),
     "timed_out": (ErrorCode.CONFIRMATION_TIMED_OUT, "Nobody answered the question in time"),
     "not_asked": (ErrorCode.PLAN_NOT_VALID, "An earlier call with this idempotency_key has just been refused"),
-    "failed": (ErrorCode.CONFIRMATION_UNAVAILABLE, "This client could not put the question to the user"),
+    "failed": (ErrorCode.CONFIRMATION_TIMED_OUT, "This client could not put the question to the user"),
 }
 
 
-async def agreed(runtime: Runtime, group: TargetGroup, answer: Confirmation | Unanswered, new: NewList | None) -> Plan:
-    """Spend the open plan if the typed phrase and the count of this moment agree with it; else close it.
+async def agreed(
+    runtime: Runtime, group: TargetGroup, answer: Confirmation | ApprovedElsewhere | Unanswered, new: NewList | None
+) -> Plan:
+    """Spend the open plan if a person agreed to it and the count of this moment is that of the plan; else close it.
+
+    They have typed its phrase here, or where no client speaks for them. What was approved there stays so while only the
+    API cannot be asked.
 
     *new* is what is to be stored instead, None where everything is to be removed.
 
@@ -29,17 +34,35 @@ async def agreed(runtime: Runtime, group: TargetGroup, answer: Confirmation | Un
     now = runtime.clock.now()
     plan = await open_plan(runtime, group, new)
     try:
-        if isinstance(answer, Unanswered):
-            raise _unanswered(answer)
-        check_phrase(answer.phrase, plan)
+        evidence = evidence_of(plan, answer, minimum=runtime.rules.approval.minimum)
         stored = await runtime.gateway.get_overview(group)
         check_plan(plan, count_now=stored, now=runtime.clock.now(), principal=runtime.principal)
     except RecontactError as refusal:
-        await runtime.ledger.close_plan(plan.plan_id, now=now, code=refusal.code)
+        if not (isinstance(answer, ApprovedElsewhere) and isinstance(refusal, Unreachable)):
+            await runtime.ledger.close_plan(plan.plan_id, now=now, code=refusal.code)
         raise
-    if not await runtime.ledger.spend_plan(plan.plan_id, principal=runtime.principal, now=runtime.clock.now()):
+    now, spend = runtime.clock.now(), runtime.ledger.spend_plan
+    if not await spend(plan.plan_id, principal=runtime.principal, now=now, evidence=evidence):
         raise await plan_gone(runtime, group)
     return plan
+
+
+def evidence_of(plan: Plan, answer: Confirmation | ApprovedElsewhere | Unanswered, *, minimum: Evidence) -> Evidence:
+    """Return how sure it is that a person agreed to a plan; that they did elsewhere, the ledger has the last word on.
+
+    Raises:
+        NotAllowed: Nobody agreed, or it is less sure than the *minimum*.
+    """
+    if isinstance(answer, ApprovedElsewhere):
+        if answer.plan_id != plan.plan_id:
+            raise plan_not_valid()
+        return Evidence.HUMAN_OOB
+    if isinstance(answer, Unanswered):
+        raise _unanswered(answer)
+    if not Evidence.CLIENT_ELICITED.suffices(minimum):
+        raise plan_not_valid()
+    check_phrase(answer.phrase, plan)
+    return Evidence.CLIENT_ELICITED
 
 
 def _unanswered(answer: Unanswered) -> NotAllowed:

@@ -100,9 +100,12 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             "The access file limits what one person may upload or remove in a day (UTC), and this would be more.",
             "Wait until `renews_at`, or ask whoever edits the access file for more.",
         ),
-        ErrorCode.CONFIRMATION_UNAVAILABLE: Explanation(
-            "A removal needs a phrase typed by a person, and this client cannot put a question to one.",
-            "Use a client that can: [clients.md](clients.md) says which were tried.",
+        ErrorCode.APPROVAL_REQUIRED: Explanation(
+            "A person has to agree outside the client: it cannot put a question to them, or this server wants to be"
+            " surer than a client's word (`RECONTACT_APPROVAL_MINIMUM`).",
+            "Give the code to the person. They agree on the page that `approve_url` names or that was opened in their"
+            " browser, or with `recontact-mcp approve CODE` on a terminal. Then repeat the call with the same"
+            " arguments; the job tool says when, given the plan's id.",
         ),
         ErrorCode.CONFIRMATION_DECLINED: Explanation(
             "The person declined the removal, or closed the question.",

@@ -13,6 +13,7 @@ from recontact_tools.injected import (
 from recontact_tools.locating import locate
 from recontact_tools.looking import wait_for
 from recontact_tools.models import JobKind
+from recontact_tools.plan_reports import plan_as_removal, plan_seen
 from recontact_tools.results import RemovalJobReport
 from recontact_tools.snapshot_reports import snapshot_of
 
@@ -31,6 +32,10 @@ async def get_removal_job(
     Removals take 3 to 5 minutes per 10,000 IDs at Cint. With wait_seconds the call returns as soon as it ends.
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
+    asked = await plan_seen(runtime, progress, group, job_id, seconds=wait_seconds)
+    if asked is not None and asked.work_id is None:
+        return plan_as_removal(runtime, asked)
+    job_id = job_id if asked is None or asked.work_id is None else asked.work_id
     seen = await wait_for(runtime, progress, group, JobKind.REMOVAL, job_id, seconds=wait_seconds)
     fields = await handle(
         runtime, group, JobKind.REMOVAL, job=seen.job, ids=seen.ids, started=seen.started, seen=seen.moved

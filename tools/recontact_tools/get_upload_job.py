@@ -21,6 +21,7 @@ from recontact_tools.locating import locate
 from recontact_tools.looking import Seen, proved, wait_for
 from recontact_tools.missing import missing_ids
 from recontact_tools.models import IdType, JobKind, TargetGroup
+from recontact_tools.plan_reports import plan_as_upload, plan_seen
 from recontact_tools.replacement_reports import replacement_report, replacement_seen
 from recontact_tools.results import UploadJobReport
 from recontact_tools.runtime import Runtime
@@ -66,6 +67,10 @@ async def get_upload_job(
         return CALL_SECONDS - (runtime.clock.now() - begun).total_seconds()
 
     group = await locate(runtime, target_group_id, project_id, account_id)
+    asked = await plan_seen(runtime, progress, group, job_id, seconds=wait_seconds)
+    if asked is not None and asked.work_id is None:
+        return plan_as_upload(runtime, asked)
+    job_id = job_id if asked is None or asked.work_id is None else asked.work_id
     replacement = await replacement_seen(runtime, progress, group, job_id, seconds=wait_seconds)
     if replacement is not None:
         return await replacement_report(runtime, replacement)

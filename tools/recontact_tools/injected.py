@@ -1,7 +1,7 @@
 """The parameters that the server fills and the model never sees; the one module here that names the SDK."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Literal, Protocol, cast
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from mcp.server.mcpserver import (
     AcceptedElicitation,
@@ -13,6 +13,8 @@ from mcp.server.mcpserver import (
 )
 from pydantic import BaseModel, Field
 
+from recontact_tools.approving import Where, approval_required, approved_already, awaited_approval
+from recontact_tools.ledger import Approval, Evidence
 from recontact_tools.locating import locate
 from recontact_tools.models import IdType, TargetGroup
 from recontact_tools.plans import NewList, Question, question
@@ -33,16 +35,25 @@ class Confirmation(BaseModel):
     )
 
 
+class ApprovedElsewhere(BaseModel):
+    """A person approved the plan outside the client; the ledger says so too, or it is worth nothing."""
+
+    plan_id: str
+
+
 class Unanswered(BaseModel):
     """Nobody answered, and why not."""
 
     reason: Literal["declined", "cancelled", "empty", "timed_out", "failed", "not_asked"]
 
 
-def answer_of(outcome: ElicitationResult[Confirmation]) -> Confirmation | Unanswered:
-    """Return what a person typed, or why there is nothing to read."""
+Answer: TypeAlias = Confirmation | ApprovedElsewhere | Unanswered
+
+
+def answer_of(outcome: ElicitationResult[Confirmation]) -> Answer:
+    """Return what a person typed or approved elsewhere, or why there is nothing to read."""
     if isinstance(outcome, AcceptedElicitation):
-        return cast("Confirmation | Unanswered", outcome.data)  # `_confirmation` may have asked by itself
+        return cast("Answer", outcome.data)  # `_confirmation` may have asked by itself
     return Unanswered(reason="declined" if isinstance(outcome, DeclinedElicitation) else "cancelled")
 
 
@@ -53,8 +64,13 @@ class Lifespan(Protocol):
         """Return what operations work with, opening it on the first call."""
         ...
 
-    def require_asking(self, ctx: "Context[Lifespan]") -> None:
-        """Refuse where the client cannot put a question to a person."""
+    def can_ask(self, ctx: "Context[Lifespan]") -> bool:
+        """Tell whether the client can put a question to a person."""
+        ...
+
+    async def where_to_approve(self, approval: Approval) -> Where:
+        """Make ready the place where a person decides about a plan, and say where it is."""
+        ...
 
     async def ask(
         self, ctx: "Context[Lifespan]", question: Question
@@ -71,17 +87,25 @@ async def _progress(ctx: Context[Lifespan]) -> Progress:
     return ctx.report_progress
 
 
-def _require_asking(ctx: Context[Lifespan]) -> None:
-    ctx.request_context.lifespan_context.require_asking(ctx)
-
-
 async def _asked(
     ctx: Context[Lifespan], runtime: Runtime, group: TargetGroup, new: NewList | None
-) -> Elicit[Confirmation] | Confirmation | Unanswered:
-    """Put the question to a person, or bring back what was answered to it."""
-    _require_asking(ctx)
-    asked = await question(runtime, group, answered=ctx.input_responses is not None, new=new)
-    return await ctx.request_context.lifespan_context.ask(ctx, asked)
+) -> Elicit[Confirmation] | Answer:
+    """Put the question to a person, or bring back what was answered to it, here or outside the client.
+
+    Raises:
+        NotAllowed: A person has to agree outside the client, and has not yet.
+    """
+    asking, answered = ctx.request_context.lifespan_context, ctx.input_responses is not None
+    enough = Evidence.CLIENT_ELICITED.suffices(runtime.rules.approval.minimum) and asking.can_ask(ctx)
+    if not (enough and answered) and (approved := await approved_already(runtime, group, new)) is not None:
+        return ApprovedElsewhere(plan_id=approved.plan.plan_id)
+    if enough:
+        asked = await question(runtime, group, answered=answered, new=new)
+        answer = await asking.ask(ctx, asked)
+        if not (isinstance(answer, Unanswered) and answer.reason == "failed"):
+            return answer
+    approval = await awaited_approval(runtime, group, new)
+    raise approval_required(approval, await asking.where_to_approve(approval))
 
 
 async def _confirmation(
@@ -90,9 +114,7 @@ async def _confirmation(
     account_id: int | None,
     idempotency_key: str | None,
     ctx: Context[Lifespan],
-) -> Elicit[Confirmation] | Confirmation | Unanswered:
-    if idempotency_key is None:  # else the answer may be known, and nobody is asked
-        _require_asking(ctx)
+) -> Elicit[Confirmation] | Answer:
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     if idempotency_key is not None and await is_known_removal(runtime, group, idempotency_key):
@@ -113,8 +135,6 @@ async def _replacement(
     ctx: Context[Lifespan],
 ) -> WishedReplacement:
     """Read what is to replace the stored list, once in every round of a call."""
-    if idempotency_key is None and ticket is None:  # else the answer may be known, and nobody is asked
-        _require_asking(ctx)
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
@@ -125,7 +145,7 @@ async def _replacement(
 
 async def _replacement_confirmation(
     wished: Annotated[WishedReplacement, Resolve(_replacement)], ctx: Context[Lifespan]
-) -> Elicit[Confirmation] | Confirmation | Unanswered:
+) -> Elicit[Confirmation] | Answer:
     if wished.earlier is not None:
         return Unanswered(reason="not_asked")
     wanted = wished.replacement

@@ -90,8 +90,8 @@ async def launch_replica(url: str, schema: str, name: str, desk: Desk) -> None:
         }
     )
     # Workflows run on the loop that is known when the engine starts, and it starts in a thread: it waits for the
-    # database, for which no call must wait.
-    engine._background_event_loop.set_main_loop()  # noqa: SLF001 - tests/workflows/test_engine_contract.py
+    # database, for which no call must wait. What is private is watched by tests/workflows/test_engine_contract.py.
+    engine._background_event_loop.set_main_loop()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     await to_thread.run_sync(DBOS.launch)
 
 
@@ -129,7 +129,8 @@ async def at_work() -> set[str]:
 
 async def recover(name: str) -> None:
     """Let whoever is there go on with what a replica was at; it must be dead."""
-    await to_thread.run_sync(DBOS._recover_pending_workflows, [name])  # noqa: SLF001 - as above
+    recover = DBOS._recover_pending_workflows  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as above
+    await to_thread.run_sync(recover, [name])
 
 
 async def listen() -> None:

@@ -128,7 +128,9 @@ async def _known(runtime: Runtime, wanted: Pasted) -> TargetGroup | None:
     recorded = [place for place in await runtime.ledger.places(wanted.target_group_id) if _fits(place, wanted)]
     allowed = [place for place in recorded if may_read(policy, place)]
     configured = _completed(wanted, runtime.rules.project_id, runtime.rules.account_id)
-    group = choose(wanted, allowed or recorded[:1], configured)
+    # Whoever has an entry of their own is not told that others work there: it is as unknown as if nobody did.
+    denied = recorded[:1] if policy.entry is None else []
+    group = choose(wanted, allowed or denied, configured)
     return None if group is None else _settled(runtime, wanted, group)
 
 
@@ -139,9 +141,10 @@ async def _looked_up(runtime: Runtime, wanted: Pasted) -> TargetGroup:
         wanted.account_id or runtime.rules.account_id,
     )
     found = await found_by_id(runtime.gateway, wanted.target_group_id)
-    if found is None:
+    policy = runtime.rules.policy
+    if found is None or (policy.entry is not None and not may_read(policy, found)):
         raise _needed(expected)
-    check_read(runtime.rules.policy, found)
+    check_read(policy, found)
     if not _fits(found, expected):
         raise in_another_place(found, expected)
     runtime.places.remember(found)

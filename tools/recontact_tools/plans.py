@@ -66,43 +66,59 @@ async def open_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -
 
 
 async def _new_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -> Plan:
+    plan = await made_plan(runtime, group, new, seconds=runtime.rules.plan_seconds)
+    await runtime.ledger.record_plan(plan)
+    return plan
+
+
+async def made_plan(runtime: Runtime, group: TargetGroup, new: NewList | None, *, seconds: float) -> Plan:
+    """Return a plan of this wish and of what is stored now, for so many *seconds*; it is not written yet.
+
+    Raises:
+        InvalidInput: There is nothing to remove.
+        JobRunning: A job runs on this target group.
+    """
     await check_no_job_runs(runtime, group)
     count = check_something_stored(await runtime.gateway.get_overview(group))
     now = runtime.clock.now()
-    plan = Plan(
+    return Plan(
         plan_id=runtime.new_id(),
         principal=runtime.principal,
         group=group,
         count=count,
         created_at=now,
-        expires_at=now + timedelta(seconds=runtime.rules.plan_seconds),
+        expires_at=now + timedelta(seconds=seconds),
         state=PlanState.OPEN,
         purpose=PlanPurpose.REPLACEMENT if new else PlanPurpose.REMOVAL,
         new_ids=new.ids if new else None,
         fingerprint=new.fingerprint if new else None,
     )
-    await runtime.ledger.record_plan(plan)
-    return plan
 
 
 def message(plan: Plan, *, kept: timedelta) -> str:
     """Write the question: what would happen to what, what it means, and the phrase that agrees to it."""
     group = plan.group
-    where = (
-        f"in target group {group.target_group_id} (account {group.account_id}, project {group.project_id})? While "
-        f"none are stored nobody can enter the survey and it cannot be launched."
-    )
-    days = kept.total_seconds() / _DAY
-    undo = f"A snapshot is taken first and kept for {days:g} days: from it they can be uploaded again."
-    what = (
-        f"Remove ALL {plan.count} respondent IDs stored for recontact {where} {undo}"
-        if plan.new_ids is None
-        else f"Replace ALL {plan.count} respondent IDs stored for recontact by {plan.new_ids} others {where} {undo} "
-        "If the new ones cannot be uploaded, the old ones are."
-    )
+    where = f"in target group {group.target_group_id} (account {group.account_id}, project {group.project_id})?"
     return (
-        f"{what}\nTo agree, type: {phrase_of(plan)}\n"
+        f"{asked_for(plan)} {where} {meaning(plan, kept=kept)}\nTo agree, type: {phrase_of(plan)}\n"
         f"(Plan {plan.plan_id[-6:]}, valid until {plan.expires_at:%H:%M} UTC.)"
+    )
+
+
+def asked_for(plan: Plan) -> str:
+    """Say what a plan would do, without where."""
+    if plan.new_ids is None:
+        return f"Remove ALL {plan.count} respondent IDs stored for recontact"
+    return f"Replace ALL {plan.count} respondent IDs stored for recontact by {plan.new_ids} others"
+
+
+def meaning(plan: Plan, *, kept: timedelta) -> str:
+    """Say what it would mean to carry a plan out, and how it can be undone."""
+    days = kept.total_seconds() / _DAY
+    back = "" if plan.new_ids is None else " If the new ones cannot be uploaded, the old ones are."
+    return (
+        "While none are stored nobody can enter the survey and it cannot be launched. "
+        f"A snapshot is taken first and kept for {days:g} days: from it they can be uploaded again.{back}"
     )
 
 

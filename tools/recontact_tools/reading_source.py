@@ -18,7 +18,7 @@ from recontact_tools.runtime import Runtime
 from recontact_tools.staged import Source, open_ticket, ticket_not_valid
 
 SourcePath = Annotated[str | None, Field(description="CSV or TXT file on this machine, under an allowed folder.")]
-SourceTicket = Annotated[str | None, Field(description="From stage_upload: the file that the user uploads.")]
+SourceTicket = Annotated[str | None, Field(description="From stage_upload.")]
 SourceIds = Annotated[list[str] | None, Field(description="Instead of a file: at most 1,000 IDs.")]
 SourceIdType = Annotated[Literal["RSID", "RID"], Field(description="RSID: respondent ids; RID: response ids.")]
 SourceColumn = Annotated[str | None, Field(description="Header name or number of the ID column, if not found.")]

@@ -200,6 +200,20 @@ class RemovalJobReport(JobReport):
     snapshot: SnapshotReport | None
 
 
+class PlanReport(JobHandle):
+    """What a person is asked outside the client: AwaitingApproval, Approved, Denied, Expired, Closed or Used.
+
+    *used_for* is the id that the job it was used for is asked by.
+    """
+
+    ids_to_remove: int
+    new_ids: int | None
+    created_at: str
+    expires_at: str
+    decided_at: str | None
+    used_for: str | None
+
+
 class UploadJobLine(BaseModel):
     """One upload job of a target group's list."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from recontact_tools.ending import Ending
+from recontact_tools.ledger import Evidence
 from recontact_tools.places import Places
 from recontact_tools.shared_looks import SharedLooks
 from recontact_tools.watched import publish_nothing
@@ -50,6 +51,27 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRules:
+    """How sure it must be that a person agreed, and who may agree outside the client.
+
+    *url* is where people do so over HTTP; None where this machine's own browser and terminal are the place.
+    *passkey* is whether nobody may agree without one.
+    """
+
+    minimum: Evidence
+    seconds: float
+    url: str | None
+    two_person: bool
+    approvers: frozenset[str]
+    passkey: bool
+
+
+def strictest() -> ApprovalRules:
+    """Return the rules under which nobody can agree: forgetting to say others opens no door."""
+    return ApprovalRules(Evidence.HUMAN_OOB, 600.0, None, two_person=True, approvers=frozenset(), passkey=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator decided; nothing a client sends can change it."""
 
@@ -64,6 +86,7 @@ class Rules:
     snapshots_kept: timedelta  # from when a snapshot is taken until it is deleted
     template_id: str  # the allocation template that recontact target groups are to have
     staging: Staging | None = None  # None where files are read from this machine instead
+    approval: ApprovalRules = field(default_factory=strictest)
     caps: Caps | None = None  # of whoever asks, by the day; None: nothing is counted
 
 

@@ -54,6 +54,19 @@ class Seal:
         """
         return hmac.digest(self._key(), _MARKED, "sha256")
 
+    def derived(self, purpose: str) -> bytes:
+        """Return a key of its own for another *purpose*, 32 bytes: the same wherever this seal's key is.
+
+        Raises:
+            KeyUnusable: The key cannot be read.
+            OSError: It cannot be made.
+        """
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+        derivation = HKDF(SHA256(), length=KEY_BYTES, salt=None, info=f"recontact-mcp {purpose}".encode())
+        return derivation.derive(self._key())
+
     def open(self, sealed: bytes, *, place: str) -> bytes:
         """Return what was sealed at *place*.
 

@@ -20,11 +20,10 @@ from recontact_tools.staged import hash_of
 
 _TICKET_BYTES = 16  # ours: of use to its own principal only, and short enough for a model to repeat
 _URL_BYTES = 32  # ours: whoever knows it may send the file, so nobody may guess it
+_NAME_MAX = 255  # ours: what file systems take
 DEFAULT_NAME = "recontacts.csv"
 
-FileName = Annotated[
-    Annotated[str, Field(pattern=r"^\w[\w .()-]{0,99}$")] | None, Field(description="For the curl line.")
-]
+FileName = Annotated[str | None, Field(description="For the curl line.")]
 
 
 async def stage_upload(
@@ -34,10 +33,10 @@ async def stage_upload(
     project_id: ProjectId = None,
     account_id: AccountId = None,
 ) -> UploadTicket:
-    """Get a ticket for a file on the user's machine: they upload it, you pass the ticket on. Sends nothing.
+    """Let the user upload a file: get a ticket to pass on. Sends nothing.
 
-    Show the user page_url (a page to drop the file on), or curl for a terminal. Once they say that it is uploaded,
-    call preview_upload with the ticket, then upload_recontacts or replace_recontacts: TICKET_EMPTY means not yet.
+    Show the user page_url or curl. Once they have uploaded the file, call preview_upload with the ticket, then
+    upload_recontacts or replace_recontacts. TICKET_EMPTY means not yet.
     """
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
@@ -56,7 +55,7 @@ async def stage_upload(
         await runtime.ledger.tickets.issue(ticket, handle_hash=hash_of(handle), url_hash=hash_of(secret))
     except TooManyTickets:
         raise _too_many() from None
-    return _answer(ticket, staging, handle, secret, file_name or DEFAULT_NAME)
+    return _answer(ticket, staging, handle, secret, _shown(file_name or ""))
 
 
 def _staging(runtime: Runtime) -> Staging:
@@ -77,6 +76,14 @@ def _staging(runtime: Runtime) -> Staging:
     return staging
 
 
+def _shown(name: str) -> str:
+    """Return a name as curl reads it from a shell; what is no name of a file in a folder becomes one."""
+    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    if not last.strip(".") or not last.isprintable() or len(last) > _NAME_MAX:
+        last = DEFAULT_NAME
+    return shlex.quote(f"./{last}" if last.startswith("-") else last)
+
+
 def _too_many() -> RateLimited:
     return RateLimited(
         f"You have {OPEN_TICKETS_MAX} tickets that were not used; no other was made.",
@@ -92,7 +99,7 @@ def _answer(ticket: Ticket, staging: Staging, handle: str, secret: str, name: st
         upload_url=f"{url}/{secret}",
         # Behind the #: a browser sends it to nobody by itself, so it stands in no log and no referrer.
         page_url=f"{url}#{secret}",
-        curl=f"curl -gT {shlex.quote(name)} {shlex.quote(f'{url}/{secret}')}",
+        curl=f"curl -gT {name} {shlex.quote(f'{url}/{secret}')}",
         expires_at=iso(ticket.expires_at) or "",
         max_bytes=ticket.bytes_max,
         next_step=f"Show the user page_url, or curl for a terminal, and ask them to upload the file there by {until}. "

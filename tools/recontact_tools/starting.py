@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import check_room
 from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
@@ -31,6 +32,7 @@ from recontact_tools.identifiers import RespondentFile
 from recontact_tools.ledger import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     Intent,
     IntentState,
     KeyTaken,
@@ -66,6 +68,9 @@ _CLASSES: dict[str, type[RecontactError]] = {
     ErrorCode.RATE_LIMITED: RateLimited,
     ErrorCode.FEATURE_MISSING: FeatureMissing,
     ErrorCode.CANCELLED: NotAllowed,
+    ErrorCode.FROZEN: NotAllowed,
+    ErrorCode.READ_ONLY: NotAllowed,
+    ErrorCode.POLICY_DENIED: NotAllowed,
     ErrorCode.UNREACHABLE: Unreachable,
     ErrorCode.UNAVAILABLE: Unreachable,
     ErrorCode.OUTCOME_UNKNOWN: OutcomeUnknown,
@@ -130,7 +135,9 @@ async def start(runtime: Runtime, intent: Intent, payload: bytes | None, *, spen
     now = runtime.clock.now()
     try:
         planned = replace(intent, created_at=now, updated_at=now)
-        opened = await runtime.ledger.open_intent(planned, payload=payload, spending=spending)
+        opened = await runtime.ledger.open_intent(planned, payload=payload, spending=spending, caps=runtime.rules.caps)
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, now) from None
     except KeyTaken as taken:
         raise key_conflict(taken.intent) from None
     except TicketUsed:

@@ -5,12 +5,14 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
+from recontact_tools.capping import cap_reached
 from recontact_tools.comparing import packed_file
 from recontact_tools.conflicts import in_the_way
 from recontact_tools.identifiers import RespondentFile
 from recontact_tools.ledger import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     Purpose,
     Replacement,
     Snapshot,
@@ -49,9 +51,11 @@ async def start_replacement(
 
 async def _opened(runtime: Runtime, replacement: Replacement, spending: Spending | None) -> Replacement:
     try:
-        return await runtime.ledger.replacements.open(replacement, spending=spending)
+        return await runtime.ledger.replacements.open(replacement, spending=spending, caps=runtime.rules.caps)
     except TicketUsed:
         raise ticket_not_valid() from None
+    except CapReached as reached:
+        raise cap_reached(reached, runtime.rules.policy, replacement.created_at) from None
     except (ActiveIntent, ActiveReplacement) as other:
         raise in_the_way(runtime, replacement.group, other) from None
 

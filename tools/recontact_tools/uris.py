@@ -15,6 +15,7 @@ DIFFERENCES = TEMPLATE + "upload-jobs/{job_id}/differences.csv"
 REPLACEMENT = TEMPLATE + "replacements/{replacement_id}"
 RESPONDENTS = TEMPLATE + "respondents.csv"
 SNAPSHOT = TEMPLATE + "snapshots/{snapshot_id}.csv"
+PLAN = TEMPLATE + "plans/{plan_id}"
 
 _GROUP = re.compile(r"recontact://accounts/(\d+)/projects/([^/]+)/target-groups/([^/]+)/")
 
@@ -65,6 +66,11 @@ def replacement_uri(group: TargetGroup, replacement_id: str) -> str:
 def snapshot_uri(group: TargetGroup, snapshot_id: str) -> str:
     """Return where the RSIDs of a snapshot are read as CSV."""
     return _filled(SNAPSHOT, group, snapshot_id=snapshot_id)
+
+
+def plan_uri(group: TargetGroup, plan_id: str) -> str:
+    """Return where it is read how a plan stands that a person is asked about outside the client."""
+    return _filled(PLAN, group, plan_id=plan_id)
 
 
 def group_in(uri: str) -> TargetGroup | None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from recontact_mcp.cli.approve import approve
 from recontact_mcp.cli.audit import audit
 from recontact_mcp.cli.check import check
 from recontact_mcp.cli.demo import demo
@@ -28,6 +29,7 @@ app.command(rich_help_panel="Try it")(demo)
 app.command(rich_help_panel="Try it")(check)
 app.command(rich_help_panel="Try it")(doctor)
 app.command(rich_help_panel="See and undo")(jobs)
+app.command(rich_help_panel="See and undo")(approve)
 app.add_typer(snapshots, rich_help_panel="See and undo")
 app.command(rich_help_panel="See and undo")(restore)
 app.command(rich_help_panel="Run it")(serve)

@@ -13,11 +13,13 @@ from recontact_mcp.cli.console import person, settings_or_stop, stop
 from recontact_tools.loopback import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from socket import socket
 
     from recontact_mcp.remote.parts import Parts
     from recontact_mcp.remote.serving import Beside
     from recontact_mcp.settings import Settings
+    from recontact_tools.observing import Observer
 
 
 class Transport(StrEnum):
@@ -54,33 +56,31 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     objection = binding.objection(settings, host)
     if objection:
         stop(objection, cure=binding.cure(settings), code=2)
-    import anyio
-
     from recontact_mcp.logs import configure
     from recontact_mcp.opening import Effects
     from recontact_mcp.remote.app import build_app
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
-    from recontact_mcp.state_keys import shared_state_keys
-    from recontact_mcp.telemetry import TelemetryError, observers
-    from recontact_tools.errors import Unreachable
 
     configure(settings.log_level, settings.log_format)
-    try:
-        state_keys = anyio.run(shared_state_keys, settings)
-    except Unreachable as refusal:
-        stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")
-    try:
-        effects = Effects(observers=observers(os.environ))
-    except TelemetryError as error:
-        stop(str(error), code=2)
+    effects = Effects(observers=_observers())
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
-    parts = parts_for(settings, effects=effects, address=f"{binding.shown(host)}:{taken}", state_keys=state_keys)
+    address = f"{binding.shown(host)}:{taken}"
+    parts = parts_for(settings, effects=effects, address=address, state_keys=_state_keys(settings))
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
-    words = f"Serving MCP on http://{binding.shown(host)}:{taken}{MCP_PATH} ({whom}). Stop with Ctrl-C."
+    words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
     run(build_app(parts), parts, listening, ready=lambda: person().print(words), beside=_beside(parts))
+
+
+def _observers() -> "tuple[Observer, ...]":
+    from recontact_mcp.telemetry import TelemetryError, observers
+
+    try:
+        return observers(os.environ)
+    except TelemetryError as error:
+        stop(str(error), code=2)
 
 
 def _beside(parts: "Parts") -> "Beside | None":
@@ -106,3 +106,15 @@ def _listening(host: str, port: int) -> "socket":
             f"Port {port} on {host} cannot be used.",
             cure="Choose another one (--port, RECONTACT_METRICS_ADDRESS), or 0.",
         )
+
+
+def _state_keys(settings: "Settings") -> "Sequence[bytes]":
+    import anyio
+
+    from recontact_mcp.state_keys import shared_state_keys
+    from recontact_tools.errors import Unreachable
+
+    try:
+        return anyio.run(shared_state_keys, settings)
+    except Unreachable as refusal:
+        stop(refusal.message, cure="Start the PostgreSQL that RECONTACT_DATABASE_URL names, or correct the URL.")

@@ -15,7 +15,8 @@ import typer
 from pydantic import SecretStr
 from rich.panel import Panel
 
-from recontact_mcp.cli.console import person, settings_or_stop, stop
+from recontact_mcp.cli.console import person, stop
+from recontact_mcp.cli.service_database import Database, DatabaseUrl, database_of, stopping
 from recontact_mcp.settings import EMBEDDED_ACCOUNT_ID, EMBEDDED_PROJECT_ID, secret_from
 from recontact_service.settings import TOKEN_SECONDS
 from recontact_service.values import TargetGroupState
@@ -27,18 +28,9 @@ if TYPE_CHECKING:
     from recontact_service.settings import ServiceSettings
     from recontact_service.values import Json
 
-# The embedded service's database, so that `seed` reaches what an assistant sees without any setting.
-DATABASE_FILE = "service.sqlite"
 SECRET_VARIABLE = "RECONTACT_SERVICE_SECRET"  # noqa: S105 (the name of a variable, not its value)
 
-UNUSABLE = ("The database cannot be used.", "Name a file in a directory that you can write, with --database.")
-
 service = typer.Typer(name="service", invoke_without_command=True, rich_markup_mode="markdown")
-
-Database = Annotated[
-    Path | None,
-    typer.Option(help="SQLite file. Default: the embedded service's, in the data directory.", show_default=False),
-]
 
 
 @service.callback()
@@ -51,6 +43,7 @@ def run(
         float, typer.Option(help="0 is full speed, 1 the documented times of the API (10,000 in 12 minutes).", min=0)
     ] = 0.0,
     database: Database = None,
+    database_url: DatabaseUrl = None,
     client_id: Annotated[str, typer.Option(help="OAuth client id that gets tokens.")] = "sandbox",
     client_secret_from_env: Annotated[
         str, typer.Option(metavar="VARIABLE", help="Where its secret is; unset: one is made and shown.")
@@ -73,7 +66,7 @@ def run(
     given = secret_from(client_secret_from_env)
     secret = given or SecretStr(secrets.token_urlsafe(24))
     settings = ServiceSettings(
-        database=_database(database),
+        database=database_of(database, database_url),
         pace=pace,
         token_seconds=token_seconds,
         clients={client_id: secret.get_secret_value()},
@@ -100,6 +93,7 @@ def seed(
         bool, typer.Option("--move", help="Take it from another account or project, if it is there.")
     ] = False,
     database: Database = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Create a target group, or change what its reads show; stored recontacts stay.
 
@@ -107,9 +101,10 @@ def seed(
     """
     from recontact_service.seed import seed as put
 
+    named = database_of(database, database_url)
     with _refusing("seeded"):
         put(
-            _database(database),
+            named,
             now=lambda: datetime.now(UTC),
             target_group_id=target_group_id,
             account_id=account_id,
@@ -127,6 +122,7 @@ def rids(
     file: Annotated[Path, typer.Argument(help="CSV with the columns RID and RSID.", show_default=False)],
     *,
     database: Database = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Tell the service whose responses RIDs are, so that uploads of RIDs find their respondents.
 
@@ -134,19 +130,19 @@ def rids(
     """
     from recontact_service.seed import map_responses
 
+    named = database_of(database, database_url)
     with _refusing("loaded"):
-        count = map_responses(_database(database), _read(file))
+        count = map_responses(named, _read(file))
     person().print(f"The respondents of {count:,} RIDs are known.")
 
 
 @contextmanager
 def _refusing(done: str) -> "Generator[None]":
-    try:
-        yield
-    except ValueError as error:
-        stop(f"Nothing was {done}: {error}.", code=2)
-    except OSError:
-        stop(*UNUSABLE)
+    with stopping():
+        try:
+            yield
+        except ValueError as error:
+            stop(f"Nothing was {done}: {error}.", code=2)
 
 
 def _read(file: Path) -> bytes:
@@ -164,10 +160,6 @@ def _fields(text: str) -> "dict[str, Json]":
     if not isinstance(found, dict):
         raise ValueError("--fields takes a JSON object")  # noqa: TRY004 (one refusal for every bad text)
     return found
-
-
-def _database(given: Path | None) -> Path:
-    return given or settings_or_stop().data_dir / DATABASE_FILE
 
 
 def _show(url: str, client_id: str, secret: str) -> None:
@@ -190,18 +182,15 @@ def _serve(settings: "ServiceSettings", host: str, port: int, *, shown: SecretSt
         secret = shown.get_secret_value() if shown else "the secret you gave"
         _show(f"http://{f'[{host}]' if ':' in host else host}:{port}", client_id, secret)
 
-    refused = unusable = False
+    refused = False
     try:
-        anyio.run(lambda: serve(settings, host, port, ready=ready))
+        with stopping():
+            anyio.run(lambda: serve(settings, host, port, ready=ready))
     # Tested; but CPython 3.11 traces no more lines of a frame after an event loop ran in it.
     except* KeyboardInterrupt:  # pragma: no cover (the line above)
         pass
     except* SystemExit:
         # uvicorn's word for an address it cannot have, after a line of its own about why.
         refused = True
-    except* OSError:
-        unusable = True
-    if unusable:
-        stop(*UNUSABLE)
     if refused:
         stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from recontact_mcp.remote import authorization, health, staging
+from recontact_mcp.remote import approval, authorization, health, staging
 from recontact_mcp.remote.bodies import Bodies
 from recontact_mcp.remote.crowd import Crowd, Share
 from recontact_mcp.remote.front import Front
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from recontact_mcp.remote.parts import Parts
 
 # What is served beside MCP: each module adds the routes that it has for these parts, none where it is not configured.
-ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (health.routes, authorization.routes, staging.routes)
+ROUTES: tuple[Callable[[Parts], list[BaseRoute]], ...] = (
+    health.routes,
+    authorization.routes,
+    staging.routes,
+    approval.routes,
+)
 # What stands around MCP and lets through only who may pass; the first one is the outermost.
 GUARDS: tuple[Callable[[Parts, ASGIApp], ASGIApp], ...] = (authorization.guard,)
 # Paths, with all below them, whose routes read the bodies of their requests by themselves, as they arrive.

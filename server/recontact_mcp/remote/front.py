@@ -34,6 +34,8 @@ class Front:
         if refused is not None:
             await refused(scope, receive, send)
             return
+        # source: RFC 9110 5.5: blanks around a value are none of it; the parser leaves the last ones there
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         await self._app(scope, receive, _parting(send) if self._ending.announced else send)
 
     def _refused(self, scope: Scope) -> Response | None:

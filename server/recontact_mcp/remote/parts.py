@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
+from recontact_mcp.remote.approval.announced import announced_pages
+from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
 from recontact_mcp.remote.sessions import Sessions
@@ -55,14 +58,15 @@ def parts_for(
 
     *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
-    chosen = effects or Effects()
-    metrics = _metrics(settings)
+    chosen, names, metrics = effects or Effects(), names_of(settings, address), _metrics(settings)
     if metrics is not None:
         chosen = replace(chosen, observers=(*chosen.observers, metrics))
-    names = names_of(settings, address)
+    if settings.auth_issuer is None and chosen.pages is None:
+        chosen = replace(chosen, pages=partial(announced_pages, names))
     # Tools name addresses of this server, also where nobody set one.
     settings = settings.model_copy(update={"public_url": names.base_url})
-    server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys)
+    approve_url = f"{names.base_url}{PATH}"
+    server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys, approve_url=approve_url)
     sessions = Sessions(settings.http_session_idle_seconds)
     if metrics is not None:
         server.middleware.insert(0, metrics)

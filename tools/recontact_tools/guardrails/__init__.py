@@ -1,5 +1,13 @@
 """Pure checks; each returns a value that only a passed check makes, or raises an error of ours."""
 
+from recontact_tools.guardrails.approval import (
+    CODE_ALPHABET,
+    CODE_LENGTH,
+    MayDecide,
+    code_read,
+    code_shown,
+    may_decide,
+)
 from recontact_tools.guardrails.arguments import (
     ACCOUNT_ID_MAX,
     AccountId,
@@ -42,12 +50,15 @@ from recontact_tools.guardrails.pasted import PASTED_MAX, Pasted, read_pasted, w
 
 __all__ = [
     "ACCOUNT_ID_MAX",
+    "CODE_ALPHABET",
+    "CODE_LENGTH",
     "IDS_PER_TARGET_GROUP",
     "PASTED_MAX",
     "AccountId",
     "FromIds",
     "FromPath",
     "FromTicket",
+    "MayDecide",
     "NoJobKnown",
     "Pasted",
     "PhraseTyped",
@@ -66,9 +77,12 @@ __all__ = [
     "check_phrase",
     "check_plan",
     "check_something_stored",
+    "code_read",
+    "code_shown",
     "confirmation_phrase",
     "is_number",
     "job_in_the_way",
+    "may_decide",
     "phrase_of",
     "plan_not_valid",
     "project_id_checked",

@@ -3,9 +3,11 @@
 `ledger.sql.SqlLedger` is not imported here: its driver is no part of a cold start.
 """
 
+from recontact_tools.ledger.approval_interface import Approval, Approvals, Decision, Passkey, Standing
 from recontact_tools.ledger.faults import (
     ActiveIntent,
     ActiveReplacement,
+    CapReached,
     IllegalTransition,
     IntentIdTaken,
     KeyTaken,
@@ -25,6 +27,7 @@ from recontact_tools.ledger.snapshots import Piece, Purpose, Snapshot, Snapshots
 from recontact_tools.ledger.states import (
     ACTIVE_STATES,
     ENDS,
+    Evidence,
     IntentState,
     PlanPurpose,
     PlanState,
@@ -40,8 +43,13 @@ __all__ = [
     "ENDS",
     "ActiveIntent",
     "ActiveReplacement",
+    "Approval",
+    "Approvals",
+    "CapReached",
+    "Decision",
     "Duration",
     "Elsewhere",
+    "Evidence",
     "ForeignJob",
     "IllegalTransition",
     "Intent",
@@ -53,6 +61,7 @@ __all__ = [
     "LedgerFault",
     "LedgerUnavailable",
     "News",
+    "Passkey",
     "Piece",
     "Plan",
     "PlanPurpose",
@@ -68,6 +77,7 @@ __all__ = [
     "Snapshots",
     "Spending",
     "Stage",
+    "Standing",
     "Task",
     "Tasks",
     "Ticket",

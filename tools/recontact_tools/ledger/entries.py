@@ -9,7 +9,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from recontact_tools.ledger.records import Intent, Plan
+from recontact_tools.ledger.states import Evidence
 from recontact_tools.models import TargetGroup
+
+__all__ = ["RESPONDENT_ID", "Entry", "Event", "Evidence", "Word", "about", "about_intent", "about_plan"]
 
 Word: TypeAlias = str | int | bool | None
 
@@ -31,7 +34,12 @@ class Event(StrEnum):
     CONFIRMATION_DECLINED = "confirmation_declined"
     CONFIRMATION_MISMATCHED = "confirmation_mismatched"
     CONFIRMATION_TIMED_OUT = "confirmation_timed_out"
-    CONFIRMATION_UNAVAILABLE = "confirmation_unavailable"
+    CONFIRMATION_UNAVAILABLE = "confirmation_unavailable"  # no version writes it any more
+    # A person is asked outside the client; the entry of an answer is of whoever gave it.
+    APPROVAL_ASKED = "approval_asked"
+    APPROVAL_GIVEN = "approval_given"
+    APPROVAL_DENIED = "approval_denied"
+    PASSKEY_REGISTERED = "passkey_registered"
     # An upload or a removal: written down, sent to the API once, answered, followed to its end.
     INTENT_PLANNED = "intent_planned"
     INTENT_WITHDRAWN = "intent_withdrawn"
@@ -65,13 +73,6 @@ class Event(StrEnum):
     CANCELLATION_ASKED = "cancellation_asked"
     CANCELLATION_DONE = "cancellation_done"
     CANCELLATION_REFUSED = "cancellation_refused"
-
-
-class Evidence(StrEnum):
-    """How sure it is that a person agreed, weakest first; more grades may follow."""
-
-    CLIENT_ELICITED = "client-elicited"  # the client says that a person typed the phrase
-    HUMAN_OOB = "human-oob"  # a person agreed outside the client; nothing gives this yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

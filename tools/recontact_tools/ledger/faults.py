@@ -1,9 +1,10 @@
-"""What can go wrong in the ledger; the first four are answers to a caller, the rest faults of ours.
+"""What can go wrong in the ledger; the first five are answers to a caller, the rest faults of ours.
 
 ActiveIntent              another intent is active for the target group
 ActiveReplacement         a replacement works on the target group
 KeyTaken                  the idempotency key names another intent
 ReplacementKeyTaken       the idempotency key names another replacement
+CapReached                the principal had as much opened today as it may
 LedgerFault
 ├── UnknownIntent         no such intent was written
 ├── IntentIdTaken         the id names another intent
@@ -61,6 +62,16 @@ class TooManyTickets(Exception):
 
     def __init__(self) -> None:
         super().__init__("this principal has too many tickets")
+
+
+class CapReached(Exception):
+    """A principal would have more opened today than it may: *name* of what, *used* of *cap* before this."""
+
+    def __init__(self, name: str, *, cap: int, used: int) -> None:
+        super().__init__("the principal had as much opened today as it may")
+        self.name = name
+        self.cap = cap
+        self.used = used
 
 
 class LedgerFault(Exception):

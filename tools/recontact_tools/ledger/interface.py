@@ -11,9 +11,11 @@ from recontact_tools.ledger.snapshots import Snapshots
 from recontact_tools.ledger.states import SettledBy
 from recontact_tools.ledger.task_interface import Tasks
 from recontact_tools.ledger.ticket_interface import Spending, Tickets
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.ledger.usage import Usage
+from recontact_tools.models import Caps, Job, JobKind, TargetGroup
 
 if TYPE_CHECKING:  # their dataclasses are no part of a cold start
+    from recontact_tools.ledger.approval_interface import Approvals
     from recontact_tools.ledger.entries import Evidence
     from recontact_tools.ledger.trail import AuditTrail
 
@@ -56,8 +58,18 @@ class Ledger(Protocol):
         ...
 
     @property
+    def approvals(self) -> "Approvals":
+        """What people are asked, and decide, outside the client."""
+        ...
+
+    @property
     def elsewhere(self) -> Elsewhere:
         """Jobs that were started elsewhere."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What each principal did today, and who they were."""
         ...
 
     async def digest(self, *parts: bytes) -> str:
@@ -68,14 +80,17 @@ class Ledger(Protocol):
         """Return what was first written under *name*: *value*, unless another one was before; it never changes."""
         ...
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
+    async def open_intent(
+        self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None, caps: Caps | None = None
+    ) -> Intent:
         """Write a planned intent with what it is to send, or find the one that was asked for before.
 
         In one transaction; returns what `standing` would return, else *intent* once it is written. *spending* is the
-        ticket of the staged file that is used up with it.
+        ticket of the staged file that is used up with it. Where *caps* are given, it counts for its principal.
 
         Raises:
             TicketUsed: the ticket cannot be used any more; nothing was written.
+            CapReached: its principal would have more opened today than it may.
             ActiveIntent: another intent is active for the target group; the database decides.
             ActiveReplacement: a replacement works on the target group, and the intent is no part of it.
             KeyTaken: its idempotency key stands for something else.

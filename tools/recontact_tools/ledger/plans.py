@@ -11,11 +11,11 @@ from recontact_tools.ledger.rows import OF_GROUP, PLAN_COLUMNS, group_values, in
 from recontact_tools.models import TargetGroup
 
 _SELECT = f"SELECT {PLAN_COLUMNS} FROM plans"  # noqa: S608 - the columns are a constant of ours
+_APPROVED = "AND plan_id IN (SELECT plan_id FROM approvals WHERE decision = 'approved')"
 _CLOSED_BECAUSE = {
     ErrorCode.CONFIRMATION_DECLINED: Event.CONFIRMATION_DECLINED,
     ErrorCode.CONFIRMATION_MISMATCH: Event.CONFIRMATION_MISMATCHED,
     ErrorCode.CONFIRMATION_TIMED_OUT: Event.CONFIRMATION_TIMED_OUT,
-    ErrorCode.CONFIRMATION_UNAVAILABLE: Event.CONFIRMATION_UNAVAILABLE,
 }
 
 
@@ -46,10 +46,14 @@ def usable(connection: Connection, principal: str, group: TargetGroup, now: date
 
 
 def spend(connection: Connection, plan_id: str, principal: str, now: datetime, evidence: Evidence) -> bool:
-    """Use a plan up; False unless it is open, unexpired and the principal's own."""
+    """Use a plan up; False unless it is open, unexpired and the principal's own.
+
+    That a person agreed outside the client is claimed in vain, unless the ledger holds that they did.
+    """
+    approved = _APPROVED if evidence is Evidence.HUMAN_OOB else ""
     changed = connection.execute(
-        "UPDATE plans SET state = 'spent', updated_at = ? "
-        "WHERE plan_id = ? AND principal = ? AND state = 'open' AND expires_at > ?",
+        "UPDATE plans SET state = 'spent', updated_at = ? "  # noqa: S608 - a constant of ours
+        f"WHERE plan_id = ? AND principal = ? AND state = 'open' AND expires_at > ? {approved}",
         (instant(now), plan_id, principal, instant(now)),
     )
     if changed.rowcount == 1:

@@ -71,13 +71,18 @@ class PostgresConnection:
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor:
         """See `Connection.execute`."""
-        return self._session.execute(translated(statement), values)
+        return self._session.execute(translated(statement), _plain(values))
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]], /) -> Cursor:
         """See `Connection.executemany`."""
         cursor = self._session.cursor()
-        cursor.executemany(translated(statement), rows)
+        cursor.executemany(translated(statement), [_plain(row) for row in rows])
         return cursor
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Write truths as numbers, as SQLite does; a column of numbers takes nothing else."""
+    return [int(value) if isinstance(value, bool) else value for value in values]
 
 
 @lru_cache(maxsize=1_024)

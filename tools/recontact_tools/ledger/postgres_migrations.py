@@ -24,22 +24,25 @@ def write_lock(schema: str) -> str:
     return f"SELECT pg_advisory_xact_lock({lock_key('recontact ledger', schema)})"
 
 
-def schema_version(session: Session) -> int | None:
+def schema_version(session: Session, schema: str) -> int | None:
     """Return how many versions the schema has had; None where there is no ledger."""
-    there = session.execute("SELECT to_regclass('schema_version') IS NOT NULL AS there").fetchone()
-    if there is None or not there["there"]:
-        return None
-    row = session.execute("SELECT number FROM schema_version").fetchone()
-    return None if row is None else row["number"]
+    # Asked of the catalogue itself: what a session believes of names may be as old as its transaction.
+    there = session.execute(
+        "SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE relname = 'schema_version' AND nspname = %s",
+        (schema,),
+    )
+    row = there.fetchone() and session.execute("SELECT number FROM schema_version").fetchone()
+    return row["number"] if row else None
 
 
-def check_version(session: Session, versions: Versions = MIGRATIONS) -> int | None:
+def check_version(session: Session, schema: str, versions: Versions = MIGRATIONS) -> int | None:
     """Return how many versions the schema has had, all of them known here; None where there is no ledger.
 
     Raises:
         LedgerUnavailable: a newer version of the product wrote it.
     """
-    version = schema_version(session)
+    version = schema_version(session, schema)
     if version is not None and version > len(versions):
         raise LedgerUnavailable("a newer version of recontact-mcp wrote this ledger; upgrade to use it")
     return version
@@ -55,7 +58,7 @@ def reading(url: str, schema: str) -> Generator[Connection]:
     """
     with anticipating_postgres(), closing(connected(url, schema)) as session:
         session.execute("SET default_transaction_read_only = on")
-        if check_version(session) is None:
+        if check_version(session, schema) is None:
             raise NoLedger
         yield PostgresConnection(session)
 
@@ -66,7 +69,7 @@ def migrate(session: Session, schema: str, versions: Versions = MIGRATIONS) -> N
     Raises:
         LedgerUnavailable: a newer version of the product wrote it.
     """
-    if schema_version(session) == len(versions):
+    if schema_version(session, schema) == len(versions):
         return
     with session.transaction():
         session.execute("SET LOCAL statement_timeout = 0")
@@ -77,7 +80,7 @@ def migrate(session: Session, schema: str, versions: Versions = MIGRATIONS) -> N
 
 def _migrate(session: Session, schema: str, versions: Versions) -> None:
     # Asked again under the lock: another process may have migrated while we waited for it.
-    version = check_version(session, versions)
+    version = check_version(session, schema, versions)
     if version is None:
         version = 0
         _begin(session, schema)
@@ -89,8 +92,7 @@ def _migrate(session: Session, schema: str, versions: Versions) -> None:
 
 def _begin(session: Session, schema: str) -> None:
     # Looked at first: a role that may not make schemas can use one that was made for it.
-    there = session.execute("SELECT to_regnamespace(%s) IS NOT NULL AS there", (identifier(schema),)).fetchone()
-    if there is None or not there["there"]:
+    if session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
         session.execute(f"CREATE SCHEMA {identifier(schema)}".encode())
     session.execute("CREATE TABLE schema_version (one BIGINT PRIMARY KEY CHECK (one = 1), number BIGINT NOT NULL)")
     session.execute("INSERT INTO schema_version VALUES (1, 0)")

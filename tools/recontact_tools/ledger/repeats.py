@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from recontact_tools.ledger import intent_reads, intents, tickets
+from recontact_tools.ledger import intent_reads, intents, tickets, usage
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import IntentIdTaken, KeyTaken
 from recontact_tools.ledger.records import Intent
 from recontact_tools.ledger.rows import INTENT_COLUMNS, OF_GROUP, group_values, intent_from
 from recontact_tools.ledger.states import ACTIVE_STATES, IntentState
 from recontact_tools.ledger.ticket_interface import Spending
+from recontact_tools.models import Caps
 
 # ours: a host that gave a call up, or a model that lost its answer, repeats it within minutes; who uploads the same
 # list again later, or once more after something else, means it.
@@ -97,14 +98,21 @@ def _latest_alike(connection: Connection, intent: Intent) -> Intent | None:
 
 
 def open_once(
-    connection: Connection, intent: Intent, payload: bytes | None, spending: Spending | None = None
+    connection: Connection,
+    intent: Intent,
+    payload: bytes | None,
+    *,
+    spending: Spending | None = None,
+    caps: Caps | None = None,
 ) -> Intent:
     """Write a planned intent and its payload, unless it repeats one; writing the same one again changes nothing.
 
-    Runs under the write lock, so that of two calls at once the second sees the first.
+    Runs under the write lock, so that of two calls at once the second sees the first. What is written counts for its
+    principal, where *caps* are given.
 
     Raises:
         TicketUsed: what it is to send is a staged file whose ticket cannot be used any more.
+        CapReached: It would be more than one of them.
     """
     written = intent_reads.one(connection, intent.intent_id)
     if written is not None:
@@ -112,6 +120,7 @@ def open_once(
     earlier = standing(connection, intent)
     if earlier is not None:
         return earlier
+    usage.count_intent(connection, intent, caps)
     intents.insert(connection, intent, payload)
     if spending is not None:
         tickets.spend(connection, spending, intent.intent_id, intent.created_at)

@@ -7,17 +7,22 @@ from recontact_tools.errors import Detail
 from recontact_tools.ledger.records import Intent, Proof, Replacement
 from recontact_tools.ledger.states import Stage
 from recontact_tools.ledger.ticket_interface import Spending
-from recontact_tools.models import TargetGroup
+from recontact_tools.models import Caps, TargetGroup
 
 
 class Replacements(Protocol):
     """The replacements of a ledger."""
 
-    async def open(self, replacement: Replacement, *, spending: Spending | None = None) -> Replacement:
+    async def open(
+        self, replacement: Replacement, *, spending: Spending | None = None, caps: Caps | None = None
+    ) -> Replacement:
         """Write a replacement down, or return the one that it repeats; *spending* is the ticket used up with it.
+
+        Where *caps* are given, it counts for its principal.
 
         Raises:
             TicketUsed: the ticket cannot be used any more; nothing was written.
+            CapReached: its principal would have more opened today than it may.
             ActiveIntent: a job runs on its target group.
             ActiveReplacement: another replacement does.
             ReplacementKeyTaken: its idempotency key stands for something else.

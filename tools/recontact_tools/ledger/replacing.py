@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from recontact_tools.errors import Detail
-from recontact_tools.ledger import intent_reads, intents, tickets
+from recontact_tools.ledger import intent_reads, intents, tickets, usage
 from recontact_tools.ledger.audit import append
 from recontact_tools.ledger.database import Connection, Row
 from recontact_tools.ledger.entries import Event, about
@@ -24,7 +24,7 @@ from recontact_tools.ledger.rows import (
 )
 from recontact_tools.ledger.states import ACTIVE_STATES, Stage
 from recontact_tools.ledger.ticket_interface import Spending
-from recontact_tools.models import IdType, TargetGroup
+from recontact_tools.models import Caps, IdType, TargetGroup
 
 _COLUMNS = (
     "replacement_id, removal_id, principal, account_id, project_id, target_group_id, id_type, ids, stored_before, "
@@ -164,11 +164,14 @@ def _changed_since(connection: Connection, earlier: Replacement) -> bool:
     return row is not None
 
 
-def open_once(connection: Connection, replacement: Replacement, spending: Spending | None = None) -> Replacement:
-    """Write a replacement down unless it repeats one; a target group that something works on refuses it.
+def open_once(
+    connection: Connection, replacement: Replacement, *, spending: Spending | None = None, caps: Caps | None = None
+) -> Replacement:
+    """Write a replacement down unless it repeats one; a target group that something works on refuses it, and caps.
 
     Raises:
         TicketUsed: its list is a staged file whose ticket cannot be used any more.
+        CapReached: its principal would have more opened today than it may.
     """
     earlier = one(connection, replacement.replacement_id) or standing(connection, replacement)
     if earlier is not None:
@@ -179,6 +182,7 @@ def open_once(connection: Connection, replacement: Replacement, spending: Spendi
     other = active(connection, replacement.group)
     if other is not None:
         raise ActiveReplacement(other.replacement_id)
+    usage.count_replacement(connection, replacement, caps)
     connection.execute(_INSERT, _values(replacement))
     _tell(connection, replacement.replacement_id, Event.REPLACEMENT_BEGUN, replacement.created_at)
     if spending is not None:

@@ -186,3 +186,54 @@ STAGING = (
     )
     """,
 )
+
+# What each principal opened on a day (UTC), and what the token of each claimed when it was last seen.
+USAGE = (
+    """
+    CREATE TABLE usage (
+        principal TEXT NOT NULL,
+        day TEXT NOT NULL,
+        uploads INTEGER NOT NULL,
+        ids INTEGER NOT NULL,
+        removals INTEGER NOT NULL,
+        PRIMARY KEY (principal, day)
+    )
+    """,
+    "CREATE TABLE principals (principal TEXT PRIMARY KEY, claims TEXT NOT NULL, seen_at TEXT NOT NULL)",
+)
+
+# Approvals outside the client. A code names a plan and approves nothing; of what may be used once a digest is kept.
+APPROVALS = (
+    """
+    CREATE TABLE approvals (
+        plan_id TEXT PRIMARY KEY,
+        code TEXT NOT NULL UNIQUE,
+        decision TEXT NOT NULL,
+        approver TEXT,
+        decided_at TEXT,
+        receipt TEXT
+    )
+    """,
+    "CREATE TABLE approval_attempts (who TEXT NOT NULL, at TEXT NOT NULL)",
+    "CREATE INDEX approval_attempts_of ON approval_attempts (who, at)",
+    """
+    CREATE TABLE used_once (
+        digest TEXT PRIMARY KEY,
+        purpose TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE passkeys (
+        credential_id TEXT PRIMARY KEY,
+        principal TEXT NOT NULL,
+        public_key BLOB NOT NULL,
+        signed INTEGER NOT NULL,
+        created_at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX passkeys_of ON passkeys (principal)",
+    "CREATE INDEX intents_by_plan ON intents (plan_id) WHERE plan_id IS NOT NULL",
+    "CREATE INDEX replacements_by_plan ON replacements (plan_id) WHERE plan_id IS NOT NULL",
+)

@@ -13,6 +13,7 @@ from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.elsewhere import SqlElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
+from recontact_tools.ledger.sql_approvals import SqlApprovals
 from recontact_tools.ledger.sql_replacements import SqlReplacements
 from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile
@@ -21,7 +22,8 @@ from recontact_tools.ledger.tasks import SqlTasks
 from recontact_tools.ledger.ticket_interface import Spending
 from recontact_tools.ledger.tickets import SqlTickets
 from recontact_tools.ledger.updates import SqlUpdates
-from recontact_tools.models import Job, JobKind, TargetGroup
+from recontact_tools.ledger.usage import SqlUsage
+from recontact_tools.models import Caps, Job, JobKind, TargetGroup
 
 
 class SqlLedger:
@@ -36,6 +38,8 @@ class SqlLedger:
         self.audit = SqlAudit(database)
         self.updates = SqlUpdates(database)
         self.elsewhere = SqlElsewhere(database)
+        self.usage = SqlUsage(database)
+        self.approvals = SqlApprovals(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -66,11 +70,15 @@ class SqlLedger:
         """See `Ledger.pinned`."""
         return await self._database.write(lambda connection: repeats.pin(connection, name, value))
 
-    async def open_intent(self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None) -> Intent:
+    async def open_intent(
+        self, intent: Intent, *, payload: bytes | None, spending: Spending | None = None, caps: Caps | None = None
+    ) -> Intent:
         """See `Ledger.open_intent`."""
         if intent.state is not IntentState.PLANNED:
             raise ValueError("an intent is written before anything is done about it")
-        return await self._database.write(lambda connection: repeats.open_once(connection, intent, payload, spending))
+        return await self._database.write(
+            lambda connection: repeats.open_once(connection, intent, payload, spending=spending, caps=caps)
+        )
 
     async def standing(self, intent: Intent) -> Intent | None:
         """See `Ledger.standing`."""

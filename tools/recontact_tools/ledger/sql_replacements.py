@@ -8,7 +8,7 @@ from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.records import Intent, Proof, Replacement
 from recontact_tools.ledger.states import Stage
 from recontact_tools.ledger.ticket_interface import Spending
-from recontact_tools.models import TargetGroup
+from recontact_tools.models import Caps, TargetGroup
 
 
 class SqlReplacements:
@@ -17,9 +17,13 @@ class SqlReplacements:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, replacement: Replacement, *, spending: Spending | None = None) -> Replacement:
+    async def open(
+        self, replacement: Replacement, *, spending: Spending | None = None, caps: Caps | None = None
+    ) -> Replacement:
         """See `Replacements.open`."""
-        return await self._database.write(lambda connection: replacing.open_once(connection, replacement, spending))
+        return await self._database.write(
+            lambda connection: replacing.open_once(connection, replacement, spending=spending, caps=caps)
+        )
 
     async def standing(self, replacement: Replacement) -> Replacement | None:
         """See `Replacements.standing`."""

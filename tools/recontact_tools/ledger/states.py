@@ -27,6 +27,18 @@ class PlanState(StrEnum):
     CLOSED = "closed"
 
 
+class Evidence(StrEnum):
+    """How sure it is that a person agreed, weakest first; more grades may follow."""
+
+    CLIENT_ELICITED = "client-elicited"  # the client says that a person typed the phrase
+    HUMAN_OOB = "human-oob"  # a person agreed outside the client, where no client speaks for them
+
+    def suffices(self, minimum: "Evidence") -> bool:
+        """Tell whether this is at least as sure as *minimum*."""
+        grades = list(Evidence)
+        return grades.index(self) >= grades.index(minimum)
+
+
 class PlanPurpose(StrEnum):
     """What a person agrees to with a plan."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 5.0
 # ours: a hundred keys; whatever is larger is no such document.
 BYTES_MAX: Final = 262_144
+_OK: Final = 200
 
 
 class CannotTell(Exception):
@@ -68,7 +69,7 @@ async def _content(answer: httpx.Response) -> bytes:
 
 
 def _object(status: int, content: bytes) -> dict[str, Any]:
-    found = json.loads(content) if status == 200 else None
+    found = json.loads(content) if status == _OK else None
     if not isinstance(found, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 (it is the caller's word for a useless answer)
     return cast("dict[str, Any]", found)

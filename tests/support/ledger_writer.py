@@ -2,12 +2,11 @@
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import anyio
+from ledger_places import Place, told
 
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import Job, JobKind, TargetGroup
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -33,8 +32,8 @@ def planned(intent_id: str) -> Intent:
     )
 
 
-async def main(path: Path) -> None:
-    ledger = SqlLedger.open(path)
+async def main(place: Place) -> None:
+    ledger = await place.open()
     for number in range(1_000):
         intent_id = f"I{number}"
         say("opening", intent_id)
@@ -49,4 +48,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]))
+    anyio.run(main, told(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""`recontact-mcp approve`: a person at a terminal decides about a removal that their assistant asked for."""
+
+# Imports stand inside the functions that need them: `--help` does not pay for the ledger.
+# ruff: noqa: PLC0415
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recontact_mcp.cli.console import person, settings_or_stop, stop, titled, typed
+from recontact_mcp.cli.records import with_ledger
+
+if TYPE_CHECKING:
+    from recontact_tools.deciding import Decisions
+    from recontact_tools.ledger import Approval, Ledger
+
+DENY = "deny"
+
+
+def approve(
+    code: Annotated[str | None, typer.Argument(help="The code that the assistant showed.", show_default=False)] = None,
+) -> None:
+    """Approve or deny a removal or a replacement that an assistant asked for; without a code, list what waits.
+
+    Only a person at a terminal can: they read what would happen and type the phrase. It decides about what was asked
+    for on this machine; whoever asked over HTTP signed in, and decides on the approval page.
+    """
+    from recontact_mcp.opening import decisions_of
+    from recontact_tools.deciding import announcing
+    from recontact_tools.runtime import Clock
+
+    settings = settings_or_stop()
+    if code is not None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        stop("There is no terminal to ask at; nothing was decided.", cure="A person has to run this command.", code=2)
+
+    async def run(ledger: "Ledger") -> None:
+        decisions = decisions_of(settings, ledger, Clock(), None, announcing(ledger))
+        await (_list(decisions) if code is None else _decide(decisions, code))
+
+    with_ledger(settings, run, otherwise=None)
+
+
+async def _list(decisions: "Decisions") -> None:
+    from recontact_mcp.access import LOCAL_PRINCIPAL
+    from recontact_tools.guardrails import code_shown
+    from recontact_tools.plans import asked_for
+
+    waiting = await decisions.ledger.approvals.awaited(LOCAL_PRINCIPAL, now=decisions.clock.now())
+    if not waiting:
+        person().print("Nothing waits for a decision.")
+        return
+    table = titled("Waiting for a decision", "Code", "Valid until (UTC)", "Target group", "What")
+    for one in waiting:
+        plan = one.plan
+        table.add_row(code_shown(one.code), f"{plan.expires_at:%H:%M}", plan.group.target_group_id, asked_for(plan))
+    person().print(table)
+    person().print("Decide with `recontact-mcp approve CODE`.", markup=False)
+
+
+async def _decide(decisions: "Decisions", code: str) -> None:
+    from recontact_mcp.access import LOCAL_PRINCIPAL
+    from recontact_tools.guardrails import phrase_of
+    from recontact_tools.ledger import Standing
+
+    approval = await decisions.find(code, who=LOCAL_PRINCIPAL)
+    plan_id, standing = approval.plan.plan_id, approval.standing(decisions.clock.now())
+    if standing is not Standing.AWAITING:
+        stop(f"There is nothing to decide: {standing.value}.")
+    _show(decisions, approval)
+    console = person()
+    console.print(f"To approve, type: {phrase_of(approval.plan)}", markup=False, soft_wrap=True)
+    answer = await typed(console, f"Phrase, `{DENY}`, or nothing to leave it: ")
+    if not answer:
+        stop("Nothing was decided.")
+    if answer == DENY:
+        await decisions.deny(plan_id, who=LOCAL_PRINCIPAL)
+        console.print("Denied; nothing was removed.")
+        return
+    await decisions.approve(plan_id, who=LOCAL_PRINCIPAL, typed=answer, method="terminal")
+    console.print("Approved. The assistant can go on.", style="green")
+
+
+def _show(decisions: "Decisions", approval: "Approval") -> None:
+    from recontact_tools.plans import asked_for, meaning
+
+    plan, console = approval.plan, person()
+    group = plan.group
+    console.print(f"{asked_for(plan)}?", style="bold", markup=False)
+    where = f"Target group {group.target_group_id}, project {group.project_id}, account {group.account_id}."
+    console.print(where, markup=False, soft_wrap=True)
+    console.print(meaning(plan, kept=decisions.kept), markup=False)
+    console.print(f"Valid until {plan.expires_at:%H:%M} UTC.", markup=False)

@@ -1,0 +1,266 @@
+"""Two people with different accounts: neither sees nor touches anything of the other, whatever they guess."""
+
+import json
+import warnings
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from mcp import Client, MCPError
+from mcp.client.session import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult, PromptReference, ResourceTemplateReference
+from pydantic import SecretStr
+from tool_arguments import EVERY_TOOL, arguments_of
+from two_tenants import GENERAL, OURS, THEIRS, Town
+
+from recontact_tools import uris
+from recontact_tools.models import TargetGroup
+from recontact_tools.uris import overview_uri
+
+if TYPE_CHECKING:
+    from tests.authorization.conftest import Serving
+
+pytestmark = pytest.mark.anyio
+
+ACCESS = """
+[[principals]]
+subject = "ann"
+accounts = [101]
+credentials = "ours"
+
+[[principals]]
+subject = "bob"
+accounts = [202]
+credentials = "theirs"
+
+[[credentials]]
+name = "ours"
+client_id = "ours"
+client_secret_file = "/nowhere"
+
+[[credentials]]
+name = "theirs"
+client_id = "theirs"
+client_secret_file = "/nowhere"
+"""
+UNUSED = "01BTGNYV6HRNK8K8VKZASZCFX9"
+
+Tenants = Callable[[], AbstractAsyncContextManager[Town]]
+
+
+@pytest.fixture
+def tenants(serving: "Serving", tmp_path: Path) -> Tenants:
+    @asynccontextmanager
+    async def served() -> AsyncGenerator[Town]:
+        path = tmp_path / "access.toml"
+        path.write_text(ACCESS, encoding="utf-8")
+        path.chmod(0o600)
+        configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+        async with serving(**configured) as place:
+            yield place
+
+    return served
+
+
+async def agree(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    del context
+    return ElicitResult(action="accept", content={"phrase": params.message.partition("type: ")[2].partition("\n")[0]})
+
+
+def named(group: TargetGroup, *, by_id_alone: bool = False) -> dict[str, Any]:
+    if by_id_alone:
+        return {"target_group_id": group.target_group_id}
+    return {
+        "target_group_id": group.target_group_id,
+        "project_id": group.project_id,
+        "account_id": group.account_id,
+    }
+
+
+async def tool(client: Client, name: str, group: TargetGroup, **arguments: object) -> dict[str, Any]:
+    result = await client.call_tool(name, {**named(group), **arguments})
+    found: dict[str, Any] = result.structured_content or {}
+    return found
+
+
+async def uploaded(client: Client, group: TargetGroup, ids: list[str]) -> str:
+    started = await tool(client, "upload_recontacts", group, ids=ids)
+    job_id: str = started["job_id"]
+    while (await tool(client, "get_upload_job", group, job_id=job_id, wait_seconds=10))["status"] == "Processing":
+        pass
+    return job_id
+
+
+IDS = ["5a3b2ada-0000-4000-8000-000000000001", "5a3b2ada-0000-4000-8000-000000000002"]
+
+
+async def test_each_reaches_the_api_with_their_own_credentials_also_in_workflows(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era, answer=agree) as ann:
+            await uploaded(ann, OURS, IDS)
+            removal = await tool(ann, "remove_all_recontacts", OURS)
+            await tool(ann, "get_removal_job", OURS, job_id=removal["job_id"], wait_seconds=45)
+        async with place.client(place.token("bob"), era, answer=agree) as bob:
+            await uploaded(bob, THEIRS, IDS)
+        used = {
+            (
+                one.client_id,
+                str(OURS.account_id) in one.request.url.path,
+                str(THEIRS.account_id) in one.request.url.path,
+            )
+            for one in place.requests
+            if "oauth" not in one.request.url.path
+        }
+        assert len(place.posted()) == 3
+    assert used == {("ours", True, False), ("theirs", False, True)}
+
+
+async def test_what_is_of_the_other_is_refused_like_what_does_not_exist(tenants: Tenants, era: str) -> None:
+    guesses: dict[str, dict[str, Any]] = {
+        "with its whole address": {"account_id": OURS.account_id, "project_id": OURS.project_id},
+        "by its id alone": {},
+        "as if it were one's own": {"account_id": THEIRS.account_id, "project_id": THEIRS.project_id},
+    }
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era, answer=agree) as ann:
+            job_id = await uploaded(ann, OURS, IDS)
+        place.requests.clear()
+        async with place.client(place.token("bob"), era, answer=agree) as bob:
+            for name in EVERY_TOOL:
+                arguments = {key: job_id if "job_id" in key else value for key, value in arguments_of(name).items()}
+                for words, guess in guesses.items():
+                    texts = [
+                        json.dumps(
+                            (
+                                await bob.call_tool(name, {**guess, "target_group_id": one, **arguments})
+                            ).structured_content
+                        )
+                        for one in (OURS.target_group_id, UNUSED)
+                    ]
+                    assert texts[0].replace(OURS.target_group_id, UNUSED) == texts[1], (name, words)
+                    assert texts[0].startswith('{"error"'), (name, words)
+                    assert OURS.project_id not in texts[0], (name, words)
+        assert {one.client_id for one in place.requests} <= {"theirs"}
+        assert not place.posted()
+
+
+async def test_jobs_of_the_other_are_not_found_under_ones_own_target_group(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era, answer=agree) as ann:
+            job_id = await uploaded(ann, OURS, IDS)
+        async with place.client(place.token("bob"), era) as bob:
+            found = [
+                await tool(bob, name, THEIRS, **{key: value})
+                for name in ("get_upload_job", "get_removal_job", "cancel_recontact_job")
+                for key, value in (("job_id", job_id), ("job_id", UNUSED))
+            ]
+            restored = [
+                await tool(bob, "restore_recontacts", THEIRS, **{key: value})
+                for key in ("upload_job_id", "snapshot_id")
+                for value in (job_id, UNUSED)
+            ]
+    for theirs, nobodys in zip((*found[::2], *restored[::2]), (*found[1::2], *restored[1::2]), strict=True):
+        assert theirs == nobodys
+        assert theirs["error"]["code"] in {"NOT_FOUND", "INVALID_ARGUMENTS", "SNAPSHOT_UNREADABLE"}
+
+
+async def test_no_resource_of_the_other_can_be_read_or_watched(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era, answer=agree) as ann:
+            job_id = await uploaded(ann, OURS, IDS)
+            removal = await tool(ann, "remove_all_recontacts", OURS)
+            snapshots = [removal["snapshot_id"]] if "snapshot_id" in removal else [removal["job_id"]]
+            whole = json.loads((await ann.read_resource(uris.WHOLE_AUDIT)).contents[0].model_dump()["text"])
+        assert whole["entries"]
+        names = {
+            "account_id": str(OURS.account_id),
+            "project_id": OURS.project_id,
+            "target_group_id": OURS.target_group_id,
+            "job_id": job_id,
+            "replacement_id": job_id,
+            "snapshot_id": snapshots[0],
+        }
+        async with place.client(place.token("bob"), era) as bob:
+            templates = (await bob.list_resource_templates()).resource_templates
+            found = [template.uri_template.format(**names) for template in templates]
+            for uri in found:
+                with pytest.raises(MCPError) as refused:
+                    await bob.read_resource(uri)
+                assert refused.value.error.data["error"]["code"] == "POLICY_DENIED"
+            own = json.loads((await bob.read_resource(uris.WHOLE_AUDIT)).contents[0].model_dump()["text"])
+            if era == "legacy":
+                for uri in found:
+                    with pytest.raises(MCPError), warnings.catch_warnings(action="ignore"):
+                        await bob.subscribe_resource(uri)
+    assert len(found) > 8
+    assert [entry for entry in own["entries"] if entry["account_id"] == OURS.account_id] == []
+    assert [entry for entry in own["entries"] if entry["principal"].endswith("#ann")] == []
+
+
+async def test_completions_and_prompts_tell_nothing_of_the_other(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era) as ann:
+            job_id = await uploaded(ann, OURS, IDS)
+            reference = ResourceTemplateReference(uri=uris.UPLOAD_JOB)
+            own = await ann.complete(reference, {"name": "target_group_id", "value": ""})
+        async with place.client(place.token("bob"), era) as bob:
+            context = {"target_group_id": OURS.target_group_id}
+            found = [
+                await bob.complete(reference, {"name": name, "value": value}, context_arguments=context)
+                for name, value in (
+                    ("target_group_id", ""),
+                    ("target_group_id", OURS.target_group_id[:20]),
+                    ("job_id", ""),
+                    ("job_id", job_id[:8]),
+                    ("account_id", ""),
+                    ("project_id", ""),
+                )
+            ]
+            prompts = (await bob.list_prompts()).prompts
+            for prompt in prompts:
+                completed = await bob.complete(
+                    PromptReference(name=prompt.name), {"name": "target_group_id", "value": ""}
+                )
+                assert completed.completion.values == []
+    assert own.completion.values == [OURS.target_group_id]
+    shown = json.dumps([one.completion.values for one in found])
+    assert OURS.target_group_id not in shown
+    assert job_id not in shown
+    assert str(OURS.account_id) not in shown
+    assert OURS.project_id not in shown
+
+
+async def test_somebody_without_an_entry_is_refused_and_told_who_can_add_one(tenants: Tenants, era: str) -> None:
+    async with tenants() as place, place.client(place.token("eve"), era) as eve:
+        refused = await tool(eve, "get_recontact_overview", OURS)
+        with pytest.raises(MCPError):
+            await eve.read_resource(overview_uri(OURS))
+        assert not place.requests
+    assert refused["error"]["code"] == "POLICY_DENIED"
+    assert refused["error"]["rule"] == "no entry of the access file"
+    assert "access file" in refused["error"]["lifted_by"]
+
+
+async def test_an_entry_that_goes_away_while_a_removal_waits_has_nothing_sent(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        await place.stored(OURS, 3)
+        path = place.parts.settings.access_file
+        assert path is not None
+        looked: list[str] = []
+
+        def dismissed(request: httpx.Request) -> None:
+            """Take the entry away once the snapshot is read: the call and its first checks are over by then."""
+            if request.method == "GET" and "page_size" in request.url.params:
+                looked.append(request.url.path)
+                path.write_text(ACCESS.replace('subject = "ann"', 'subject = "anna"'), encoding="utf-8")
+
+        place.before.append(dismissed)
+        async with place.client(place.token("ann"), era, answer=agree) as ann:
+            refused = await tool(ann, "remove_all_recontacts", OURS)
+        assert looked
+        assert not place.posted()
+    assert refused["error"]["changed"] == "no"
+    assert refused["error"]["rule"] == "no entry of the access file"

@@ -1,0 +1,149 @@
+"""`recontact-mcp approve`: a person at a terminal, and nobody else, decides about what an assistant asked for."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recontact_tools.ledger import Approval, Ledger, Plan, PlanState
+from recontact_tools.models import TargetGroup
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
+CODE, SHOWN = "ABCD2345", "ABCD-2345"
+PHRASE = f"REMOVE 500 FROM {GROUP.target_group_id}"
+
+OnLedger = Callable[[Callable[[Ledger], Awaitable[None]]], None]
+Terminal = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def asked(on_ledger: OnLedger, environment: Mapping[str, str]) -> Callable[..., None]:
+    """Let an assistant ask for the removal of 500 IDs."""
+
+    def ask(principal: str = "local", code: str = CODE) -> None:
+        os.makedirs(environment["RECONTACT_DATA_DIR"], exist_ok=True)  # noqa: PTH103 - one line
+        now = datetime.now(UTC)
+        plan = Plan(f"PLAN-{code}", principal, GROUP, 500, now, now + timedelta(minutes=30), PlanState.OPEN)
+
+        async def write(ledger: Ledger) -> None:
+            await ledger.approvals.ask(plan, code)
+
+        on_ledger(write)
+
+    return ask
+
+
+@pytest.fixture
+def found(on_ledger: OnLedger) -> Callable[[], Approval]:
+    """Return how the plan stands."""
+
+    def read() -> Approval:
+        seen: list[Approval] = []
+
+        async def look(ledger: Ledger) -> None:
+            approval = await ledger.approvals.by_code(CODE)
+            assert approval is not None
+            seen.append(approval)
+
+        on_ledger(look)
+        return seen[0]
+
+    return read
+
+
+@pytest.fixture
+def terminal(environment: Mapping[str, str]) -> Terminal:
+    """Run the real program on a terminal, type what is given, and return its exit code and what it showed."""
+
+    def run(*arguments: str, types: str = "") -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "recontact_mcp", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, **environment, "TERM": "dumb", "COLUMNS": "200"},
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # source: Linux, reading a terminal that nobody has open any more
+                while part := os.read(ours, 4_096):
+                    shown += part
+                    if shown.endswith(b"leave it: "):
+                        os.write(ours, f"{types}\n".encode())
+            code = process.wait()
+        os.close(ours)
+        return code, shown.decode().replace("\r\n", "\n")
+
+    return run
+
+
+def test_a_person_reads_what_would_happen_types_the_phrase_and_approves(
+    asked: Callable[..., None], found: Callable[[], Approval], terminal: Terminal
+) -> None:
+    asked()
+    code, shown = terminal("approve", SHOWN.lower(), types=PHRASE)
+    for told in ("Remove ALL 500", GROUP.target_group_id, GROUP.project_id, "30 days", PHRASE, "Approved."):
+        assert told in shown
+    approval = found()
+    assert (code, approval.decision, approval.approver) == (0, "approved", "local")
+    assert approval.receipt is not None
+    assert '"method":"terminal"' in approval.receipt
+    code, shown = terminal("approve", SHOWN)
+    assert (code, "There is nothing to decide: Approved." in shown) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("types", "decision", "code", "said"),
+    [
+        ("deny", "denied", 0, "Denied; nothing was removed."),
+        ("", "awaited", 1, "Nothing was decided."),
+        ("yes", "awaited", 1, "CONFIRMATION_MISMATCH"),
+    ],
+)
+def test_anything_else_approves_nothing(
+    asked: Callable[..., None],
+    found: Callable[[], Approval],
+    terminal: Terminal,
+    types: str,
+    decision: str,
+    code: int,
+    said: str,
+) -> None:
+    asked()
+    exit_code, shown = terminal("approve", SHOWN, types=types)
+    assert (exit_code, found().decision) == (code, decision)
+    assert said in shown
+
+
+def test_without_a_terminal_nothing_is_decided(
+    asked: Callable[..., None], found: Callable[[], Approval], run: "Run"
+) -> None:
+    asked()
+    result = run("approve", SHOWN)
+    assert (result.exit_code, found().decision) == (2, "awaited")
+    assert "no terminal" in result.stderr
+
+
+def test_what_waits_is_listed(asked: Callable[..., None], run: "Run") -> None:
+    assert run("approve").exit_code == 0  # before anything was ever started
+    asked("https://issuer#ann", "EFGH2345")
+    assert "Nothing waits" in run("approve").stdout
+    asked()
+    shown = run("approve").stdout
+    assert (SHOWN in shown, "EFGH" in shown) == (True, False)
+
+
+def test_whoever_asked_over_http_decides_elsewhere(asked: Callable[..., None], terminal: Terminal) -> None:
+    asked("https://issuer#ann")
+    code, shown = terminal("approve", SHOWN, types=PHRASE)
+    assert (code, "NOT_FOUND" in shown, "500" in shown) == (1, True, False)

@@ -1,0 +1,216 @@
+"""What lies in deploy/: linted, and held to what README and comments promise of it."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from http_process import served
+
+from recontact_mcp.settings import FURTHER_VARIABLES, Settings, variable
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+SCRIPTS = Path(sys.executable).parent
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.stem != "kustomization")
+NEEDED = {"RECONTACT_PUBLIC_URL": "https://recontact.example.com", "RECONTACT_AUTH_ISSUER": "https://login.example.com"}
+TEXTS = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pyc")
+Tree = dict[str, Any]
+
+
+def lint(*command: str, **variables: str) -> str:
+    """Run a linter over what lies in the repository; return what it said."""
+    words = [str(SCRIPTS / command[0]), *command[1:]]
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def read(path: str) -> Tree:
+    """Read a file of YAML."""
+    tree: Tree = yaml.safe_load((DEPLOY / path).read_text("utf-8"))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def compose() -> Tree:
+    """What Docker Compose itself makes of the file."""
+    tree: Tree = yaml.safe_load(lint("docker-compose", "--file", "deploy/compose.yaml", "config", **NEEDED))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def pod() -> Tree:
+    """The template of the pods."""
+    spec: Tree = read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
+    return spec
+
+
+def images() -> Iterator[str]:
+    """Name every image that is pulled or built."""
+    yield from re.findall(r"^ARG PYTHON_IMAGE=(\S+)", DOCKERFILE, re.MULTILINE)
+    yield from re.findall(r"^\s+image: (\S+)", (DEPLOY / "compose.yaml").read_text("utf-8"), re.MULTILINE)
+    yield from (f"{image['newName']}:{image['newTag']}" for image in read("kubernetes/kustomization.yaml")["images"])
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    lint("hadolint", "--failure-threshold", "style", "deploy/Dockerfile")
+
+
+def test_every_yaml_file_passes_its_linter() -> None:
+    lint("yamllint", "--strict", "--config-data", "{extends: relaxed, rules: {line-length: disable}}", "deploy")
+
+
+def test_every_manifest_is_what_kubernetes_knows() -> None:
+    lint("kubernetes-validate", "--strict", "--quiet", *map(str, MANIFESTS))
+
+
+def test_the_kustomization_holds_every_manifest_but_the_example_of_the_secret() -> None:
+    listed = read("kubernetes/kustomization.yaml")["resources"]
+
+    assert sorted(listed) == [path.name for path in MANIFESTS if "example" not in path.name]
+
+
+def test_no_image_is_whatever_is_newest() -> None:
+    found = list(images())
+
+    assert len(found) == 5
+    assert [image for image in found if not re.search(r":\d", image)] == []
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+
+    assert {image.rpartition(":")[2] for image in images() if "recontact-mcp" in image} == {version}
+    assert f"ARG VERSION={version}\n" in DOCKERFILE
+
+
+def test_the_image_is_built_from_the_locked_packages_with_telemetry() -> None:
+    [project] = [
+        package
+        for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+        if package["name"] == "recontact-mcp"
+    ]
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*table["dependencies"], *table["optional-dependencies"]["telemetry"]]
+
+    assert "uv export --locked" in DOCKERFILE
+    assert "--extra telemetry" in DOCKERFILE
+    # `uv lock` brings the file up to date; the build refuses one that is not.
+    locked = {package["name"] for package in project["metadata"]["requires-dist"]}
+    assert {re.split(r"[^\w-]", line)[0].replace("_", "-").lower() for line in wanted} <= locked
+
+
+def test_the_image_runs_as_a_number_that_is_not_root_and_names_what_it_is() -> None:
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+
+    assert re.findall(r"^USER (\S+)", final, re.MULTILINE) == ["10001:10001"]
+    assert {"title", "description", "licenses", "source", "version", "revision"} <= set(
+        re.findall(r"org\.opencontainers\.image\.(\w+)=", final)
+    )
+    assert re.findall(r"^(?:STOPSIGNAL|EXPOSE) (\S+)", final, re.MULTILINE) == ["8765", "SIGTERM"]
+    assert '"/livez"]' in final.partition("HEALTHCHECK")[2].split("\n")[0]
+
+
+def test_the_build_is_given_nothing_that_it_does_not_copy() -> None:
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").split("\n")
+    given = {line[1:] for line in ignored if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
+
+    assert "*" in ignored
+    assert given == {name for line in copied for name in line.split()}
+    assert all((ROOT / name).exists() for name in given)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_variable_of_ours_is_a_setting(path: Path) -> None:
+    known = {*map(variable, Settings.model_fields), *FURTHER_VARIABLES, "RECONTACT_PORT"}
+    named = set(re.findall(r"\b(?:RECONTACT|CINT)_[A-Z_]*[A-Z]\b", path.read_text("utf-8")))
+
+    assert named - known == set()
+
+
+def test_the_secrets_of_the_pods_are_the_ones_of_the_example(pod: Tree) -> None:
+    asked = {entry["valueFrom"]["secretKeyRef"]["key"] for entry in pod["containers"][0]["env"]}
+
+    assert asked == set(read("kubernetes/secret.example.yaml")["stringData"])
+    assert {"RECONTACT_DATABASE_URL", "RECONTACT_STATE_KEY", "RECONTACT_SNAPSHOT_KEY"} < asked
+
+
+def test_the_pods_are_as_restricted_as_kubernetes_knows(pod: Tree) -> None:
+    [container] = pod["containers"]
+
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}\n" in DOCKERFILE
+    assert pod["automountServiceAccountToken"] is False
+    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+
+
+def test_a_rolling_restart_takes_no_pod_before_its_successor_is_ready(pod: Tree) -> None:
+    spec, values = read("kubernetes/deployment.yaml")["spec"], read("kubernetes/configmap.yaml")["data"]
+    seconds = int(values["RECONTACT_LINGER_SECONDS"]) + int(values["RECONTACT_SHUTDOWN_SECONDS"])
+    before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert spec["replicas"] >= 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert read("kubernetes/disruption.yaml")["spec"]["minAvailable"] == 1
+    # 5 s are the engine's.
+    assert pod["terminationGracePeriodSeconds"] >= before + seconds + 5
+
+
+def test_the_probes_ask_under_the_name_that_the_server_answers_to(pod: Tree) -> None:
+    host = read("kubernetes/ingress.yaml")["spec"]["rules"][0]["host"]
+    probes = {kind: pod["containers"][0][f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")}
+
+    assert read("kubernetes/configmap.yaml")["data"]["RECONTACT_PUBLIC_URL"] == f"https://{host}"
+    assert {kind: probe["path"] for kind, probe in probes.items()} == {
+        "startup": "/livez",
+        "readiness": "/readyz",
+        "liveness": "/livez",
+    }
+    assert all(probe["httpHeaders"] == [{"name": "Host", "value": host}] for probe in probes.values())
+
+
+def test_two_replicas_in_compose_share_one_database_and_reach_their_secrets_as_files(compose: Tree) -> None:
+    replicas = [service for name, service in compose["services"].items() if name.startswith("replica-")]
+
+    assert len(replicas) == 2
+    for replica in replicas:
+        assert replica["environment"]["RECONTACT_CONFIG"] == "/run/secrets/recontact.toml"
+        assert replica["read_only"] is True
+        assert replica["user"] == "10001:10001"
+        assert "ports" not in replica
+    assert not re.search(r"(?i)password|secret|key", str([list(replica["environment"]) for replica in replicas]))
+    assert [name for name, service in compose["services"].items() if "ports" in service] == ["balancer"]
+    assert all("healthcheck" in service for service in compose["services"].values())
+    assert compose["networks"]["inside"]["internal"] is True
+    assert list(compose["services"]["postgres"]["networks"]) == ["inside"]
+
+
+@pytest.mark.parametrize(
+    ("path", "port", "code"),
+    [("/livez", None, 0), ("/readyz", None, 0), ("/nothing", None, 1), ("/livez", "1", 1)],
+    ids=["lives", "is ready", "no such route", "nobody there"],
+)
+def test_the_health_check_asks_the_real_server(tmp_path: Path, path: str, port: str | None, code: int) -> None:
+    url = "https://localhost:1234"
+    with served(tmp_path, RECONTACT_PUBLIC_URL=url) as server:
+        command = [sys.executable, str(DEPLOY / "healthcheck.py"), path, port or str(server.address[1])]
+        done = subprocess.run(command, env={**os.environ, "RECONTACT_PUBLIC_URL": url}, timeout=20, check=False)
+
+    assert done.returncode == code

@@ -1,0 +1,116 @@
+"""kill -9 of any replica: what it was at goes on elsewhere within seconds, ends once, and is told to who watches."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+from ears import Ears
+from replicas import Fleet, Replica, call
+
+if TYPE_CHECKING:
+    from tests.replicas.conftest import Fleeting
+
+pytestmark = pytest.mark.anyio
+
+# 100 IDs in some five seconds: longer than a takeover takes.
+SLOWLY = "0.7"
+IDS = [f"5a3b2ada-0000-4000-8000-{number:012x}" for number in range(100)]
+# source: the engine's promise (tools/recontact_tools/fleet.py)
+TAKEN_OVER_WITHIN = 3
+# source: the issue "Trust", 8
+TOLD_WITHIN = 2
+
+
+@asynccontextmanager
+async def at_work(fleet: Fleet, replica: Replica, era: str) -> AsyncGenerator[str]:
+    """Have a replica start an upload that runs for a while; the URI of its job."""
+    async with replica.client(era) as client:
+        started = await call(client, "upload_recontacts", ids=IDS)
+    while not await anyio.to_thread.run_sync(fleet.executors):  # noqa: ASYNC110 - another process begins it
+        await anyio.sleep(0.01)
+    yield started["resource_uri"]
+
+
+async def taken_over(fleet: Fleet, before: set[str]) -> None:
+    """Wait until what was begun is in the hands of another replica."""
+    now = before
+    while not now or now & before:
+        await anyio.sleep(0.02)
+        now = await anyio.to_thread.run_sync(fleet.executors)
+
+
+def killed(replica: Replica) -> Awaitable[None]:
+    """End a replica without a word."""
+    return replica.kill()
+
+
+def stopped(replica: Replica) -> Awaitable[None]:
+    """End a replica as an operator does, and do not wait for it."""
+    replica.process.terminate()
+    return anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("end", [pytest.param(killed, id="kill -9"), pytest.param(stopped, id="SIGTERM")])
+async def test_the_job_of_a_replica_that_ends_goes_on_in_another_and_is_told_there(
+    era: str, fleeting: "Fleeting", end: Callable[[Replica], Awaitable[None]]
+) -> None:
+    ears = Ears()
+    async with (
+        fleeting(SLOWLY) as fleet,
+        fleet.replica() as first,
+        fleet.replica() as second,
+        second.client(era, hear=ears) as client,
+        at_work(fleet, first, era) as uri,
+        ears.watching(client, uri),
+    ):
+        begun = fleet.executors()
+        await end(first)
+        with anyio.fail_after(TAKEN_OVER_WITHIN):
+            await taken_over(fleet, begun)
+        await fleet.settled()
+        with anyio.fail_after(TOLD_WITHIN):
+            await ears.until(uri)
+        report = await call(client, "get_upload_job", job_id=uri.rpartition("/")[2])
+        posts = (await fleet.api.counts())[0]["recontact_create_upload_rsids_by_file_job"]
+
+    assert (report["status"], posts) == ("Completed", 1)
+
+
+async def test_what_all_replicas_left_is_finished_by_the_next_one(fleeting: "Fleeting") -> None:
+    async with fleeting(SLOWLY) as fleet:
+        async with fleet.replica() as first, fleet.replica() as second, at_work(fleet, first, "auto"):
+            await second.kill()
+            await first.kill()
+        async with fleet.replica():
+            await fleet.settled()
+        _requests, jobs = await fleet.api.counts()
+        states = fleet.rows("SELECT state, settled_by FROM intents")
+
+    assert jobs == {"upload-rsids-by-file": 1}
+    assert states == [("finished", "job")]
+
+
+async def test_a_replica_that_was_frozen_finds_its_work_done_and_does_nothing_twice(fleeting: "Fleeting") -> None:
+    async with (
+        fleeting(SLOWLY) as fleet,
+        fleet.replica() as first,
+        fleet.replica(),
+        at_work(fleet, first, "auto") as uri,
+    ):
+        # Its lock is lost, as by a network that is cut: the others must believe that it is dead.
+        begun = fleet.executors()
+        first.freeze()
+        [name] = begun
+        fleet.cut_off(name)
+        with anyio.fail_after(TAKEN_OVER_WITHIN):
+            await taken_over(fleet, begun)
+        first.thaw()
+        await fleet.settled()
+        async with first.client() as client:
+            report = await call(client, "get_upload_job", job_id=uri.rpartition("/")[2])
+        posts = (await fleet.api.counts())[0]["recontact_create_upload_rsids_by_file_job"]
+
+    assert (report["status"], posts) == ("Completed", 1)

@@ -1,0 +1,199 @@
+"""The page for whoever has no terminal, in a real browser, at a server of its own process."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import chromium
+import httpx
+import pytest
+from mcp import Client
+from playwright.async_api import ConsoleMessage, Page, Request, expect
+
+pytestmark = pytest.mark.anyio
+
+GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
+PATIENCE = 90.0
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Serve over HTTP in a process of its own; the address of MCP."""
+    environment = {
+        **os.environ,
+        "RECONTACT_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "RECONTACT_STAGED_BYTES": "20000",
+    }
+    command = [sys.executable, "-m", "recontact_mcp", "serve", "--transport", "http", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@dataclass
+class Visit:
+    """A page that somebody looks at: what it asked for, and what it complained about."""
+
+    page: Page
+    requests: list[Request] = field(default_factory=list[Request])
+    complaints: list[str] = field(default_factory=list[str])
+
+    async def says(self, text: str) -> None:
+        """Wait until the page says something."""
+        await expect(self.page.get_by_role("status")).to_contain_text(text)
+
+    async def complains(self, text: str) -> None:
+        """Wait until the page says that something is wrong."""
+        await expect(self.page.get_by_role("alert")).to_contain_text(text)
+
+
+@asynccontextmanager
+async def visited(url: str, **options: Any) -> AsyncGenerator[Visit]:
+    """Open a page in a fresh browser."""
+    with anyio.fail_after(PATIENCE):
+        async with chromium.chromium() as running:
+            page = await running.browser.new_page(**options)
+            visit = Visit(page)
+
+            def complain(message: ConsoleMessage) -> None:
+                if message.type in {"error", "warning"}:
+                    visit.complaints.append(message.text)
+
+            def remember(request: Request) -> None:  # a list's own method is none that playwright takes
+                visit.requests.append(request)
+
+            page.on("console", complain)
+            page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+            page.on("request", remember)
+            await page.goto(url)
+            yield visit
+
+
+async def tool(address: str, name: str, **arguments: object) -> dict[str, Any]:
+    """Call a tool as an assistant does."""
+    async with Client(address) as client:
+        result = await client.call_tool(name, {"target_group_id": GROUP, **arguments})
+    assert result.structured_content is not None
+    answer: dict[str, Any] = result.structured_content
+    return answer
+
+
+@pytest.fixture
+def file(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "wave 1.csv"
+    path.write_bytes(content)
+    return path
+
+
+async def test_a_person_uploads_a_file_with_the_keyboard_and_is_told_what_it_holds(address: str, file: Path) -> None:
+    ticket = await tool(address, "stage_upload")
+    secret = ticket["upload_url"].rpartition("/")[2]
+    async with visited(ticket["page_url"]) as visit:
+        page = visit.page
+        send = page.get_by_role("button", name="Upload")
+        await expect(page).to_have_title("Upload a file - Recontacts")
+        await expect(send).to_be_disabled()
+        await page.get_by_label("File with identifiers").set_input_files(file)
+        await visit.says("wave 1.csv, 165 bytes, is ready to be sent.")
+        await send.focus()
+        await page.keyboard.press("Enter")
+        await visit.says("3 identifiers received. Left out: 1 line (given twice), in line 5.")
+        await expect(send).to_be_disabled()
+    preview = await tool(address, "preview_upload", ticket=ticket["ticket"])
+    assert preview["ids_to_send"] == 3
+    assert visit.complaints == []
+    assert {request.url.partition("/staged")[0] for request in visit.requests} == {address.removesuffix("/mcp")}
+    assert all(secret not in request.url.partition("#")[0] for request in visit.requests)
+    assert [request.headers for request in visit.requests if secret in request.headers.get("referer", "")] == []
+
+
+DROPPED = """
+([zone, names]) => {
+  const data = new DataTransfer();
+  for (const name of names) data.items.add(new File([%r], name));
+  zone.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+}
+"""
+
+
+async def dropped(visit: Visit, text: str, *names: str) -> None:
+    """Drop files on the box."""
+    zone = await visit.page.query_selector("#zone")
+    await visit.page.evaluate(DROPPED % text, [zone, names])
+
+
+async def test_a_dropped_file_is_checked_before_it_is_sent_and_again_by_the_server(
+    address: str, identifiers: Callable[[int], list[str]]
+) -> None:
+    ticket = await tool(address, "stage_upload")
+    async with visited(ticket["page_url"], color_scheme="dark") as visit:
+        send = visit.page.get_by_role("button", name="Upload")
+        await dropped(visit, "x" * 20_001, "large.csv")
+        await visit.complains("This file has 20,001 bytes; at most 20,000 bytes can be sent.")
+        await dropped(visit, "", "empty.csv")
+        await visit.complains("This file is empty.")
+        await dropped(visit, "x", "one.csv", "two.csv")
+        await visit.complains("Send one file at a time.")
+        await expect(send).to_be_disabled()
+        await dropped(visit, "<b>no identifiers</b>", "<b>page</b>.html")
+        await visit.says("<b>page</b>.html, 21 bytes, is ready to be sent.")
+        await send.click()
+        await visit.complains("This is a web page or XML, not a list of identifiers.")
+        await visit.complains("the same address can still be used")
+        await dropped(visit, identifiers(1)[0], "right.csv")
+        await send.click()
+        await visit.says("1 identifier received.")
+        await dropped(visit, identifiers(1)[0], "another.csv")
+        await visit.says("1 identifier received.")
+    # A browser writes every answer that refuses into its console; nothing else is there.
+    assert [text for text in visit.complaints if "422" not in text] == []
+
+
+async def test_an_address_that_is_cut_off_or_was_used_says_so(address: str, file: Path) -> None:
+    base = address.removesuffix("/mcp")
+    async with visited(f"{base}/staged") as visit:
+        await visit.complains("This address is not complete.")
+        await expect(visit.page.get_by_label("File with identifiers")).to_be_disabled()
+    async with visited(f"{base}/staged#nobody-made-this") as visit:
+        await visit.page.get_by_label("File with identifiers").set_input_files(file)
+        await visit.page.get_by_role("button", name="Upload").click()
+        await visit.complains("This address is of no use")
+        await expect(visit.page.get_by_role("button", name="Upload")).to_be_disabled()
+
+
+async def test_a_page_of_another_site_can_frame_load_and_script_nothing(address: str) -> None:
+    async with httpx.AsyncClient() as web:
+        page = await web.get(f"{address.removesuffix('/mcp')}/staged")
+    policy = page.headers["content-security-policy"]
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert page.headers["referrer-policy"] == "no-referrer"
+    for part in ("default-src 'none'", "frame-ancestors 'none'", "connect-src 'self'", "base-uri 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert '<label for="file">' in page.text
+    assert 'role="alert"' in page.text
+
+
+async def test_curl_sends_a_file_as_the_assistant_shows(address: str, file: Path) -> None:
+    curl = shutil.which("curl")
+    assert curl, "curl is missing: apt-get install curl"
+    ticket = await tool(address, "stage_upload", file_name=file.name)
+    with anyio.fail_after(PATIENCE):
+        sent = await anyio.run_process(["sh", "-c", f"{ticket['curl']} -s"], cwd=file.parent)
+        again = await anyio.run_process(["sh", "-c", f"{ticket['curl']} -s"], cwd=file.parent)
+    assert sent.stdout.decode().startswith("3 identifiers received.\n")
+    assert again.stdout.decode().startswith("This address is of no use")
+    assert (await tool(address, "preview_upload", ticket=ticket["ticket"]))["ids_to_send"] == 3
