@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import anyio
 import anyio.to_thread
 import pytest
+from http_process import content_of
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, EmptyResult
 from prometheus_client.parser import text_string_to_metric_families
@@ -67,7 +68,7 @@ async def test_calls_requests_and_jobs_are_counted_and_nobody_is_named(era: str,
     with anyio.fail_after(PATIENCE), serve(RECONTACT_METRICS_ADDRESS=f"127.0.0.1:{port}") as server:
         async with Client(server.url, mode=era) as client:
             started = await client.call_tool("upload_recontacts", {"target_group_id": GROUP, "ids": [CANARY]})
-            job = (started.structured_content or {})["job_id"]
+            job = content_of(started)["job_id"]
             look = {"target_group_id": GROUP, "job_id": job, "wait_seconds": 45}
             await client.call_tool("get_upload_job", look)
             await client.call_tool("get_upload_job", {"target_group_id": GROUP, "job_id": "nothing"})

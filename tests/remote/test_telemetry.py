@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from http_process import Served, served
+from http_process import Served, content_of, served
 from mcp import Client, MCPError
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -42,7 +42,7 @@ async def told_of(server: Served, era: str) -> str:
     """Upload, follow and misuse the server; return all that it said on stderr until its end."""
     async with Client(server.url, mode=era) as client:
         started = await client.call_tool("upload_recontacts", {"target_group_id": GROUP, "ids": [CANARY]})
-        job = (started.structured_content or {})["job_id"]
+        job = content_of(started)["job_id"]
         look = {"target_group_id": GROUP, "job_id": job, "wait_seconds": 45}
         assert (await client.call_tool("get_upload_job", look)).structured_content is not None
         await client.call_tool("get_upload_job", {"target_group_id": GROUP, "job_id": WORDS})
