@@ -14,6 +14,8 @@ TESTS = {
     ErrorCode.INVALID_FILE: "refusals: test_a_file_without_identifiers_never_leaves_the_machine",
     ErrorCode.FILE_TOO_LARGE: "refusals: test_a_file_without_identifiers_never_leaves_the_machine",
     ErrorCode.FILE_NOT_READABLE: "refusals: test_a_file_that_may_not_be_read_is_refused_in_one_way_whatever_the_reason",
+    ErrorCode.TICKET_EMPTY: "staging: test_a_ticket_without_a_file_says_that_the_user_has_to_send_it",
+    ErrorCode.TICKET_NOT_VALID: "staging: test_a_ticket_that_nobody_was_given_is_of_no_use",
     ErrorCode.TOO_MANY_IDS: "refusals: test_more_than_a_thousand_ids_belong_in_a_file",
     ErrorCode.CAPACITY_EXCEEDED: "refusals: test_an_upload_beyond_the_room_left_is_refused_with_the_exact_room",
     ErrorCode.IDEMPOTENCY_CONFLICT: "repeats: test_a_key_that_stands_for_another_call_is_refused_and_nothing_is_sent",
