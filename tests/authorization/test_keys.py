@@ -3,13 +3,19 @@
 import json
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from authorization_server import AuthorizationServer, new_key
 from jwt.algorithms import RSAAlgorithm
 
+from recontact_mcp.callers import Callers, principal_of
 from recontact_mcp.remote.authorization.discovery import discovered, metadata_urls
 from recontact_mcp.remote.authorization.fetching import CannotTell, fetched, posted
 from recontact_mcp.remote.authorization.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, Keys
+from recontact_mcp.remote.authorization.lasting import served_for
+from recontact_tools.errors import NotAllowed
+from recontact_tools.policy import Policy
 
 pytestmark = pytest.mark.anyio
 
@@ -163,3 +169,72 @@ async def test_an_answer_that_is_no_use_is_no_answer(authorization: Authorizatio
             await fetched(url)
     with pytest.raises(CannotTell):
         await posted(f"{authorization.issuer}/introspect", {"token": "t"}, user="nobody", password="x")
+
+
+async def test_those_who_ask_at_once_cause_one_request() -> None:
+    issuer, arrived, released = Issuer(shown("a")), anyio.Event(), anyio.Event()
+
+    async def slowly() -> dict[str, Any]:
+        arrived.set()
+        await released.wait()
+        return await issuer.fetch()
+
+    keys = Keys(slowly, now=lambda: issuer.time)
+    found: list[object] = []
+
+    async def ask() -> None:
+        found.append(await keys.key("a", "RS256"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await arrived.wait()
+        issuer.time += PAUSE_SECONDS  # so that whoever comes now would ask, too
+        tasks.start_soon(ask)
+        await anyio.lowlevel.checkpoint()
+        released.set()
+    assert len(found) == 2
+    assert None not in found
+    assert issuer.fetched == 1
+
+
+async def test_metadata_that_cannot_be_had_at_one_place_are_looked_for_at_the_next() -> None:
+    async def second(url: str) -> dict[str, Any]:
+        if "oauth-authorization-server" in url:
+            raise CannotTell
+        return {"issuer": "https://id.example", "jwks_uri": "https://id.example/keys"}
+
+    assert await discovered("https://id.example", "jwks_uri", fetch=second) == "https://id.example/keys"
+
+
+async def test_a_stream_that_was_not_begun_in_its_time_is_left_for_the_caller_to_refuse() -> None:
+    sent: list[Any] = []
+
+    async def silent(_scope: object, _receive: object, _send: object) -> None:
+        await anyio.sleep_forever()
+
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    assert not await served_for(0.0, silent, {"type": "http"}, receive, send)
+    assert not sent
+
+
+def test_who_is_of_no_issuer_or_of_another_is_nobody() -> None:
+    policy = Policy(read_only=False, accounts=None, projects=None, target_groups=None)
+    for issuer in (None, "https://id.example"):
+        callers = Callers(policy, issuer=issuer, asked_over_http=True)
+        assert callers.absent("local", frozenset()).principal == "local"
+        with pytest.raises(NotAllowed):
+            callers.absent(principal_of("https://elsewhere.example", "ann"), frozenset())
+    known = callers.absent(principal_of("https://id.example", "ann"), frozenset())
+    assert (known.principal, known.scopes) == ("https://id.example#ann", frozenset())
+    assert callers.credentials_for(101) is None
+
+
+def test_a_policy_within_a_narrower_one_does_not_allow_everywhere() -> None:
+    general = Policy(read_only=False, accounts=frozenset({101}), projects=None, target_groups=None)
+    entry = Policy(read_only=False, accounts=None, projects=None, target_groups=None, entry="default", within=general)
+    assert not entry.allows_everywhere

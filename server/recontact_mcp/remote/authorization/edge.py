@@ -56,9 +56,6 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         token, refusal = await self._checked(scope)
         if token is None:
             await refusal(scope, receive, send)
