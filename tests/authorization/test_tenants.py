@@ -182,6 +182,7 @@ async def test_no_resource_of_the_other_can_be_read_or_watched(tenants: Tenants,
             "job_id": job_id,
             "replacement_id": job_id,
             "snapshot_id": snapshots[0],
+            "plan_id": removal["job_id"],
         }
         async with place.client(place.token("bob"), era) as bob:
             templates = (await bob.list_resource_templates()).resource_templates

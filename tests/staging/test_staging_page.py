@@ -179,7 +179,7 @@ async def test_a_page_of_another_site_can_frame_load_and_script_nothing(address:
         page = await web.get(f"{address.removesuffix('/mcp')}/staged")
     policy = page.headers["content-security-policy"]
     assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "same-origin"
     for part in ("default-src 'none'", "frame-ancestors 'none'", "connect-src 'self'", "base-uri 'none'"):
         assert part in policy
     assert "unsafe" not in policy
