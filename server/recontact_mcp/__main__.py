@@ -44,7 +44,12 @@ def serve_stdio() -> None:
     from recontact_mcp.app import build_server
     from recontact_mcp.opening import Effects
 
-    server = build_server(settings, effects=Effects(pages=approval_pages if settings.open_browser else None))
+    effects = Effects(pages=approval_pages if settings.open_browser else None)
+    try:
+        server = build_server(settings, effects=effects)
+    except SettingsError as error:  # of the access file, which is read with the server that needs it
+        sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
+        sys.exit(2)
     gc.freeze()
     gc.enable()
     if sys.stdin.isatty():

@@ -10,6 +10,7 @@ from recontact_mcp.cli.audit import audit
 from recontact_mcp.cli.check import check
 from recontact_mcp.cli.demo import demo
 from recontact_mcp.cli.doctor import doctor
+from recontact_mcp.cli.explain import explain
 from recontact_mcp.cli.jobs import jobs
 from recontact_mcp.cli.receipt import receipt
 from recontact_mcp.cli.restore import restore
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command(rich_help_panel="Try it")(demo)
 app.command(rich_help_panel="Try it")(check)
 app.command(rich_help_panel="Try it")(doctor)
+app.command(rich_help_panel="Try it")(explain)
 app.command(rich_help_panel="See and undo")(jobs)
 app.command(rich_help_panel="See and undo")(approve)
 app.add_typer(snapshots, rich_help_panel="See and undo")
