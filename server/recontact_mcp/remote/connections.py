@@ -69,9 +69,9 @@ class Connection(HttpToolsProtocol):
     _head_bytes: int = 0
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, if its address may have one more."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", transport))
         self._peer = self.client[0] if self.client else ""
         self._wait_for_head()
         if not self.config.peers.arrive(self._peer):
