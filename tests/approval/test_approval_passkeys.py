@@ -1,7 +1,7 @@
 """Passkeys on the approval page, with Chromium's own virtual authenticator: registered once, asked for each plan."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from approval_site import CODE, PHRASE, Site, site
@@ -12,9 +12,6 @@ from recontact_mcp.callers import principal_of
 from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, enrolment
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import NotAllowed
-
-if TYPE_CHECKING:
-    from playwright.async_api import CDPSession
 
 pytestmark = pytest.mark.anyio
 
@@ -32,9 +29,9 @@ async def served(signing_in: Settings) -> AsyncIterator[Site]:
         yield running
 
 
-async def device(window: Window, *, verified: bool = True) -> "CDPSession":
+async def device(window: Window, *, verified: bool = True) -> Any:
     """Give a window a device that holds passkeys; *verified* is whether its owner unlocks it."""
-    session = await window.page.context.new_cdp_session(window.page)
+    session: Any = await window.page.context.new_cdp_session(window.page)  # Any: playwright leaves its types open
     await session.send("WebAuthn.enable")
     options = {
         "protocol": "ctap2",

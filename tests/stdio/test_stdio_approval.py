@@ -31,7 +31,8 @@ def browser_at(tmp_path: Path, exit_code: int = 0) -> tuple[dict[str, str], Path
 async def refused(client: Client) -> dict[str, Any]:
     """Ask for a removal that nobody agreed to yet."""
     result = await client.call_tool("remove_all_recontacts", {"target_group_id": GROUP})
-    error: dict[str, Any] = (result.structured_content or {})["error"]
+    answer: dict[str, Any] = result.structured_content or {}
+    error: dict[str, Any] = answer["error"]
     assert error["code"] == "APPROVAL_REQUIRED"
     return error
 

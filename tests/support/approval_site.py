@@ -57,20 +57,18 @@ class Site:
     async def asked(self, principal: str, plan_id: str = "PLAN1", **fields: Any) -> Approval:
         """Let a principal ask for the removal of 500 IDs; *fields* are those of the plan, and the code."""
         now, code = self.now(), fields.pop("code", None) or f"ABCD{next(self._codes)}"
-        plan = Plan(
-            **{
-                "plan_id": plan_id,
-                "principal": principal,
-                "group": GROUP,
-                "count": 500,
-                "created_at": now,
-                "expires_at": now + timedelta(minutes=30),
-                "state": PlanState.OPEN,
-                "purpose": PlanPurpose.REPLACEMENT if "new_ids" in fields else PlanPurpose.REMOVAL,
-                **fields,
-            }
-        )
-        return await (await self.parts.opening.decisions()).ledger.approvals.ask(plan, code)
+        told: dict[str, Any] = {
+            "plan_id": plan_id,
+            "principal": principal,
+            "group": GROUP,
+            "count": 500,
+            "created_at": now,
+            "expires_at": now + timedelta(minutes=30),
+            "state": PlanState.OPEN,
+            "purpose": PlanPurpose.REPLACEMENT if "new_ids" in fields else PlanPurpose.REMOVAL,
+            **fields,
+        }
+        return await (await self.parts.opening.decisions()).ledger.approvals.ask(Plan(**told), code)
 
     async def approval(self, plan_id: str = "PLAN1") -> Approval:
         """Return how a plan stands."""

@@ -242,6 +242,7 @@ class Fleet:
             "RECONTACT_DATABASE_URL": self.database_url,
             "RECONTACT_DATA_DIR": str(self.folder / f"replica-{number}"),
             "RECONTACT_SNAPSHOT_KEY": SNAPSHOT_KEY,
+            "RECONTACT_APPROVAL_MINIMUM": "client-elicited",
             "CINT_CLIENT_ID": "sandbox",
             "CINT_CLIENT_SECRET": SECRET,
             "CINT_ACCOUNT_ID": str(ACCOUNT),

@@ -13,13 +13,13 @@ from recontact_tools.ledger import LedgerFault
 from recontact_tools.sealing import KeyUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
 
 _Self = TypeVar("_Self")
-STATUS: Final = {NotFound: 404, RateLimited: 429, NotAllowed: 409}
+STATUS: Final[Mapping[type[RecontactError], int]] = {NotFound: 404, RateLimited: 429, NotAllowed: 409}
 NOT_SIGNED_IN: Final = "The sign-in does not belong to this browser, or took too long. Open the page again."
 STRANGE: Final = "This form is not of this visit, or is too old. Nothing was decided; open the page again."
 _NO_ISSUER: Final = "The sign-in service gave no usable answer. Nothing was decided; try again in a minute."
