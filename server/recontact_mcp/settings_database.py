@@ -9,5 +9,6 @@ class DatabaseSettings(BaseModel):
     database_url: SecretStr | None = Field(
         default=None,
         description="PostgreSQL for everything that is kept, `postgresql://user:password@host/name`, shared by any"
-        " number of servers. Unset: SQLite files in the data directory.",
+        " number of servers, each of which takes ten connections at most; they need one `RECONTACT_SNAPSHOT_KEY`. No"
+        " pooler that changes sessions may stand before it. Unset: SQLite files in the data directory.",
     )
