@@ -159,6 +159,14 @@ class Opening:
         runtime = await self._shared()
         return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
 
+    async def receiving(self) -> Runtime:
+        """Return what takes files in, whoever sends them: to know a ticket's address is what lets them.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        return await self._shared()
+
     async def _shared(self) -> Runtime:
         if self._runtime is not None:
             return self._runtime
@@ -249,7 +257,8 @@ class Opening:
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
         way = self._effects.gateway or gateway_for
-        async with self._watched(way(settings)) as gateway:
+        ended = anyio.Event()
+        async with self._watched(way(settings)) as gateway, anyio.create_task_group() as ways:
             storage = await opened_storage(settings, self._effects.ledger)
             ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
@@ -275,12 +284,13 @@ class Opening:
                 publish=publish,
                 ending=self.ending,
             )
-            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
+            self._relay, self._followers = (
+                relay,
+                Followers(storage.following, runtime, self.watched, runtime_for=self._runtime_for),
+            )
             try:
                 async with background:
-                    self._tenants = Tenants(
-                        runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
-                    )
+                    self._tenants = Tenants(runtime, self._callers, way=self._way_of, tasks=ways, closing=ended)
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
@@ -294,9 +304,13 @@ class Opening:
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
                     await storage.aclose()
+                ended.set()  # only now nobody uses the further ways any more
 
     async def _mandate(self, principal: str, account_id: int) -> Mandate:
         return await self._tenants.mandate(principal, account_id)
+
+    async def _runtime_for(self, account_id: int) -> Runtime:
+        return await self._tenants.runtime_for(account_id)
 
     def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
         """Return the way to the API with other credentials than those of the settings."""
@@ -373,7 +387,7 @@ def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
         url=url,
         two_person=settings.approval_two_person,
         approvers=settings.approval_approvers,
-        passkey=settings.approval_passkey,
+        passkey=settings.approval_passkey == "required",
     )
 
 

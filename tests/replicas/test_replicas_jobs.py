@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 import pytest
 from ears import Ears
 from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
@@ -21,6 +22,7 @@ SLOWLY = "0.4"
 TOLD_WITHIN = 2
 IDS = [f"5a3b2ada-0000-4000-8000-{number:012x}" for number in range(60)]
 CALLS_EACH = 3
+TASKS = "io.modelcontextprotocol/tasks"
 
 
 async def test_of_many_uploads_at_once_on_all_replicas_one_is_sent(era: str, fleeting: "Fleeting") -> None:
@@ -147,3 +149,23 @@ async def test_a_question_of_one_replica_is_answered_on_the_other_once(fleeting:
     # The plan is spent: the same answer starts nothing more, on whichever replica.
     assert again.is_error or (again.structured_content or {})["repeated"]
     assert jobs["remove-all-rsids"] == 1
+
+
+async def test_a_task_that_one_replica_gave_out_is_answered_by_the_other(fleeting: "Fleeting") -> None:
+    name = "upload_recontacts"
+    meta: Json = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {TASKS: {}}}}
+    arguments = {"target_group_id": GROUP, "ids": IDS}
+    async with (
+        fleeting(SLOWLY) as fleet,
+        fleet.replica() as first,
+        fleet.replica() as second,
+        httpx.AsyncClient(timeout=60) as http,
+    ):
+        started = await first.post(http, "tools/call", name, name=name, arguments=arguments, _meta=meta)
+        task = started["taskId"]
+        early = await second.post(http, "tasks/get", task, taskId=task, _meta=meta)
+        await fleet.settled()
+        late = await second.post(http, "tasks/get", task, taskId=task, _meta=meta)
+
+    assert (started["resultType"], early["status"], late["status"]) == ("task", "working", "completed")
+    assert late["result"]["structuredContent"]["status"] == "Completed"

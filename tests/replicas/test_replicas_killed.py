@@ -1,14 +1,14 @@
 """kill -9 of any replica: what it was at goes on elsewhere within seconds, ends once, and is told to who watches."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import pytest
 from ears import Ears
-from replicas import Fleet, Replica, call
+from replicas import GROUP, Fleet, Replica, call
 
 if TYPE_CHECKING:
     from tests.replicas.conftest import Fleeting
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 # 100 IDs in some five seconds: longer than a takeover takes.
 SLOWLY = "0.7"
 IDS = [f"5a3b2ada-0000-4000-8000-{number:012x}" for number in range(100)]
+THERE = "recontact://accounts/101/projects/01BTGNYV6HRNK8K8VKZASZCFP0/target-groups"
 # source: the engine's promise (tools/recontact_tools/fleet.py)
 TAKEN_OVER_WITHIN = 3
 # source: the issue "Trust", 8
@@ -114,3 +115,46 @@ async def test_a_replica_that_was_frozen_finds_its_work_done_and_does_nothing_tw
         posts = (await fleet.api.counts())[0]["recontact_create_upload_rsids_by_file_job"]
 
     assert (report["status"], posts) == ("Completed", 1)
+
+
+async def test_a_job_started_elsewhere_is_followed_by_one_replica_and_after_its_kill_by_the_other(
+    era: str, fleeting: "Fleeting"
+) -> None:
+    ears = Ears()
+    async with (
+        fleeting(SLOWLY) as fleet,
+        fleet.replica() as first,
+        fleet.replica() as second,
+        second.client(era, hear=ears) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        uri = f"{THERE}/{GROUP}/upload-jobs/{await fleet.api.upload(IDS)}"
+        tasks.start_soon(watch_until_killed, first, era, uri)
+        one = await followed(fleet, set())
+        async with ears.watching(client, uri):
+            both = await followed(fleet, set())
+            await first.kill()
+            with anyio.fail_after(TAKEN_OVER_WITHIN):
+                after = await followed(fleet, one)
+            await ears.until(uri)
+        tasks.cancel_scope.cancel()
+
+    assert len(one) == len(after) == 1
+    assert one == both != after
+
+
+async def watch_until_killed(replica: Replica, era: str, uri: str) -> None:
+    """Watch a job on a replica that is going to be killed under it."""
+    ears = Ears()
+    with suppress(Exception, BaseExceptionGroup):
+        async with replica.client(era, hear=ears) as client, ears.watching(client, uri):
+            await anyio.sleep_forever()
+
+
+async def followed(fleet: Fleet, but: set[int]) -> set[int]:
+    """Wait until a replica follows for all, and return its connection to the database; not by that one."""
+    found = but
+    while not found or found == but:
+        await anyio.sleep(0.02)
+        found = await anyio.to_thread.run_sync(fleet.holders, "following")
+    return found

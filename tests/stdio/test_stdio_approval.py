@@ -61,8 +61,9 @@ async def test_a_person_approves_on_the_page_that_was_opened_for_them(
     assert "opened in their browser" in error["next_step"]
     assert link.partition("key=")[2][:20] not in str(error)
     assert (plan["status"], removed["ids_to_remove"]) == ("Approved", 5)
-    with pytest.raises(httpx.ConnectError):  # it ends with the server
-        httpx.get(base)
+    async with httpx.AsyncClient() as late:
+        with pytest.raises(httpx.ConnectError):  # it ends with the server
+            await late.get(base)
 
 
 @pytest.mark.parametrize("way", ["no browser", "not wanted"])

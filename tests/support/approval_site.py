@@ -88,12 +88,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site(settings: Settings, announced: list[str] | None = None) -> AsyncGenerator[Site]:
+async def site(
+    settings: Settings, announced: list[str] | None = None, *, host: str = "127.0.0.1"
+) -> AsyncGenerator[Site]:
     """Serve until the block is left; what the server's terminal shows, in place of stderr, is *announced*."""
     later = [timedelta()]
     clock = Clock(now=lambda: datetime.now(UTC) + later[0])
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        address = f"{host}:{listening.getsockname()[1]}"
         effects = Effects(clock=clock)
         if announced is not None:
             pages = partial(announced_pages, names_of(settings, address), write=announced.append)

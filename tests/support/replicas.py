@@ -22,7 +22,9 @@ from mcp.client.session import ClientRequestContext, MessageHandlerFnT
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from recontact_service.seed import seed
+from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger.postgres import lock_key
+from recontact_tools.models import IdType, TargetGroup
 
 Json: TypeAlias = dict[str, Any]
 
@@ -31,6 +33,13 @@ ACCOUNT, PROJECT, GROUP = 101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VK
 # 32 bytes in base64, the same in every replica.
 SNAPSHOT_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 LINE_BYTES_MAX = 100_000
+# source: MCP 2026-07-28: no handshake, every request carries what it needs
+MODERN = "2026-07-28"
+MODERN_META: Json = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "replicas", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 
 
 class Refused(Exception):
@@ -94,6 +103,14 @@ class Api:
         number: int = (await self.counts())[1].get("upload-rsids-by-file", 0)
         return number
 
+    async def upload(self, ids: list[str]) -> str:
+        """Upload past our servers, and return the job's id."""
+        connection = Connection(f"{self.url}/v1", f"{self.url}/oauth/token", "sandbox", SECRET)
+        async with Gateway(connection) as gateway:
+            content = "".join(f"{one}\n" for one in ids).encode()
+            group = TargetGroup(ACCOUNT, PROJECT, GROUP)
+            return await gateway.upload_file(group, file_name="elsewhere.csv", content=content, id_type=IdType.RSID)
+
     def groups(self, number: int) -> list[str]:
         """Let the API know so many target groups more, and return their ids."""
         names = [f"01BTGNYV6HRNK8K8VKREPL{number:04}" for number in range(number)]
@@ -131,6 +148,39 @@ class Replica:
         """End the process as an operator does, and wait until it has closed."""
         self.process.terminate()
         await self.process.wait()
+
+    async def post(self, http: httpx.AsyncClient, method: str, name: str, /, **params: Any) -> Json:
+        """Send one request of 2026-07-28 and return its result.
+
+        Raises:
+            httpx.HTTPError: The replica went away under it, or is going away.
+        """
+        meta = {**MODERN_META, **params.pop("_meta", {})}
+        body: Json = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        headers = {
+            "accept": "application/json",
+            "mcp-protocol-version": MODERN,
+            "mcp-method": method,
+            "mcp-name": name,
+        }
+        answer: Json = (await http.post(self.url, json=body, headers=headers)).raise_for_status().json()
+        assert "result" in answer, answer
+        result: Json = answer["result"]
+        return result
+
+    async def call(self, http: httpx.AsyncClient, tool: str, /, **arguments: object) -> Json:
+        """Call a tool once and return its structured answer.
+
+        Raises:
+            httpx.HTTPError: As for `post`.
+            Refused: The tool answered with an error.
+        """
+        named = {"target_group_id": GROUP, **arguments}
+        result = await self.post(http, "tools/call", tool, name=tool, arguments=named)
+        answer: Json = result["structuredContent"]
+        if result.get("isError"):
+            raise Refused(answer["error"])
+        return answer
 
     def freeze(self) -> None:
         """Let the process do nothing for a while."""
@@ -228,18 +278,22 @@ class Fleet:
         while await anyio.to_thread.run_sync(self.unsettled):  # noqa: ASYNC110 - other processes settle them
             await anyio.sleep(0.05)
 
+    def holders(self, name: str) -> set[int]:
+        """Return which of the database's processes hold a lock for a replica."""
+        [[schema]] = self.rows("SELECT current_schema()")
+        key = lock_key("recontact seat", schema, name)
+        return {
+            pid
+            for pid, found in self.rows(
+                "SELECT pid, (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory'"
+            )
+            if found == key
+        }
+
     def cut_off(self, name: str) -> None:
         """End the connection that shows a replica, by its name in the engine, to be alive."""
-        with psycopg.connect(self.database_url) as connection:
-            [[schema]] = connection.execute(
-                "SELECT table_schema FROM information_schema.tables WHERE table_name = 'intents'"
-            ).fetchall()
-            [[ended]] = connection.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = %s",
-                [lock_key("recontact seat", schema, name)],
-            ).fetchall()
-        assert ended == 1
+        [pid] = self.holders(name)
+        self.rows(f"SELECT pg_terminate_backend({pid})")
 
     def executors(self) -> set[str]:
         """Return the names of the replicas that have begun something in the engine."""

@@ -43,9 +43,7 @@ async def left_behind(setting: Setting, url: str, name: str) -> None:
 def states(url: str) -> list[tuple[str, str | None]]:
     """Return how each workflow stands, and whose it is."""
     client = DBOSClient(system_database_url=url, dbos_system_schema=ENGINE, serializer=launching.JsonSerializer())
-    found: list[tuple[str, str | None]] = [
-        (workflow.status, workflow.executor_id) for workflow in client.list_workflows()
-    ]
+    found: list[tuple[str, str | None]] = [(one.status, one.executor_id) for one in client.list_workflows()]
     client.destroy()
     return found
 

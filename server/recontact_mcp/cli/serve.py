@@ -39,7 +39,7 @@ def serve(
 ) -> None:
     """Serve MCP: over stdio (the default), or over streamable HTTP.
 
-    Over HTTP no local file can be read: a client uploads a short list of ids instead of a path. More than this
+    Over HTTP no local file can be read: stage_upload lets a person send one to the server. More than this
     machine is served only with a public URL and an authorization server; SIGTERM ends it without losing a call.
     """
     if transport is Transport.STDIO:
@@ -62,13 +62,17 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
+    from recontact_mcp.settings import SettingsError
 
     configure(settings.log_level, settings.log_format)
     effects = Effects(observers=_observers())
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
     address = f"{binding.shown(host)}:{taken}"
-    parts = parts_for(settings, effects=effects, address=address, state_keys=_state_keys(settings))
+    try:
+        parts = parts_for(settings, effects=effects, address=address, state_keys=_state_keys(settings))
+    except SettingsError as error:
+        stop("The access file cannot be used.", cure="\n".join(error.problems), code=2)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
     words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
     run(build_app(parts), parts, listening, ready=lambda: person().print(words), beside=_beside(parts))

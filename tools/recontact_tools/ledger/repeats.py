@@ -54,13 +54,22 @@ def digest(connection: Connection, parts: Sequence[bytes]) -> str:
     return hashed.hexdigest()
 
 
+def pinned(connection: Connection, name: str) -> bytes | None:
+    """Read what is written under a name."""
+    row = connection.execute("SELECT secret FROM secrets WHERE name = ?", (_pin(name),)).fetchone()
+    return None if row is None else bytes(row["secret"])
+
+
 def pin(connection: Connection, name: str, value: bytes) -> bytes:
     """Write *value* under a name that nothing is written under, and return what is."""
     connection.execute(
-        "INSERT INTO secrets (name, secret) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (f"pinned {name}", value)
+        "INSERT INTO secrets (name, secret) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (_pin(name), value)
     )
-    row = connection.execute("SELECT secret FROM secrets WHERE name = ?", (f"pinned {name}",)).fetchone()
-    return bytes(row["secret"])
+    return pinned(connection, name) or value
+
+
+def _pin(name: str) -> str:
+    return f"pinned {name}"
 
 
 def standing(connection: Connection, intent: Intent) -> Intent | None:
