@@ -46,10 +46,10 @@ def serve_stdio() -> None:
     from recontact_mcp.opening import Effects
     from recontact_mcp.telemetry import TelemetryError, observers
 
-    pages = approval_pages if settings.open_browser else None
     try:
-        server = build_server(settings, effects=Effects(observers=observers(os.environ), pages=pages))
-    except (SettingsError, TelemetryError) as error:  # the access file is read with the server that needs it
+        effects = Effects(observers=observers(os.environ), pages=approval_pages if settings.open_browser else None)
+        server = build_server(settings, effects=effects)
+    except (TelemetryError, SettingsError) as error:  # of the access file, which is read with the server that needs it
         sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
         sys.exit(2)
     gc.freeze()

@@ -60,7 +60,7 @@ class Retries:
         Raises:
             Unreachable: It took longer than the time of one read.
         """
-        with anyio.move_on_after(self.seconds):
+        with anyio.CancelScope(deadline=anyio.current_time() + self.seconds):
             return await whole()
         raise Unreachable(
             "No usable answer came in the time that one call has; nothing was changed.",
