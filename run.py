@@ -33,7 +33,7 @@ STAMP = VENV / "recontact-stamp"
 
 CURE = "install it (Debian, Ubuntu: apt install python3-venv) and run the same command again"
 
-SOURCES = ("server", "tools", "tests", "bench", "docs", "first_pip.py", "run.py")
+SOURCES = ("server", "tools", "tests", "bench", "deploy", "docs", "first_pip.py", "run.py")
 # The one list of checks: `make check` and .ci/run come here.
 CHECKS = (
     ("ruff", "check", "."),

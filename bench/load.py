@@ -8,14 +8,20 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httptools
+import httpx
+import uvloop
+from anyio import to_thread
 
 MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
 # source: the issue "Remote", numbers: 64 concurrent
 CONNECTIONS = 64
 PATIENCE = 30.0  # ours: an answer that takes longer is an error, and the run goes on without it
@@ -103,8 +109,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is written to."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits for an answer learns that there will be none."""
@@ -126,7 +131,6 @@ class Line(asyncio.Protocol):
         self.lost = self.lost or not self._parser.should_keep_alive()
         good = status == 200 and self.request.expected in body and self.request.refused not in body
         self._answer(problem="" if good else f"{status}: {body[:300]!r}")
-        self._parser = httptools.HttpResponseParser(self)
 
     def _answer(self, *, problem: str) -> None:
         if self._answered is None or self._answered.done():
@@ -138,16 +142,21 @@ class Line(asyncio.Protocol):
     async def exchange(self) -> bool:
         """Send the request; say whether the answer was good."""
         self._answered = asyncio.get_running_loop().create_future()
-        if self._transport is None or self.lost:
+        if self.lost:
             self._answer(problem="there is no connection")
         else:
-            self._transport.write(self.request.data)
+            self.write()
         try:
             return await asyncio.wait_for(self._answered, PATIENCE)
         except TimeoutError:
             self.run.fail(f"no answer in {PATIENCE} s")
             self.close()
             return False
+
+    def write(self) -> None:
+        """Send the request."""
+        assert self._transport is not None
+        self._transport.write(self.request.data)
 
     def close(self) -> None:
         """Give the connection up."""
@@ -163,18 +172,58 @@ async def connected(run: Run, request: Request) -> Line:
     return line
 
 
+class Busy(Line):
+    """A connection that asks again as soon as it is answered, until the time is over; *done* is told then."""
+
+    def __init__(self, run: Run, request: Request, *, done: Callable[[], None]) -> None:
+        super().__init__(run, request)
+        self._done = done
+        self._sent = 0.0
+        self._until = 0.0
+
+    def begin(self, until: float) -> None:
+        """Ask for the first time."""
+        self._until = until
+        self._again()
+
+    def _again(self) -> None:
+        self._sent = time.perf_counter()
+        if self._sent < self._until and not self.lost:
+            self.write()
+        else:
+            self._until = 0.0
+            self._done()
+
+    def _answer(self, *, problem: str) -> None:
+        if not self._until:
+            return
+        if problem:
+            self.run.fail(problem)
+        else:
+            self.run.latencies.append(time.perf_counter() - self._sent)
+        self._again()
+
+
 async def busy(requests: Sequence[Request], *, seconds: float, connections: int = CONNECTIONS) -> Run:
     """Keep every connection busy for so long, each with the next of the requests: as many calls as the server takes."""
-    run = Run()
-    lines = [await connected(run, requests[number % len(requests)]) for number in range(connections)]
+    return await to_thread.run_sync(lambda: uvloop.run(_busy(requests, seconds, connections)))
+
+
+async def _busy(requests: Sequence[Request], seconds: float, connections: int) -> Run:
+    run, loop, left = Run(), asyncio.get_running_loop(), asyncio.Semaphore(0)
+    lines: list[Busy] = []
+    for number in range(connections):
+        request = requests[number % len(requests)]
+        made = partial(Busy, run, request, done=left.release)
+        _, line = await loop.create_connection(made, request.host, request.port)
+        lines.append(line)
     began = time.perf_counter()
-
-    async def work(line: Line) -> None:
-        while (sent := time.perf_counter()) - began < seconds and not line.lost:
-            if await line.exchange():
-                run.latencies.append(time.perf_counter() - sent)
-
-    await asyncio.gather(*map(work, lines))
+    for line in lines:
+        line.begin(began + seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds + PATIENCE):
+            for _ in lines:
+                await left.acquire()
     run.seconds = time.perf_counter() - began
     for line in lines:
         line.close()
@@ -212,3 +261,19 @@ async def steady(requests: Sequence[Request], *, rate: float, seconds: float, co
     for line in (line for lines in free.values() for line in lines):
         line.close()
     return run
+
+
+async def begin_sessions(url: str, number: int) -> None:
+    """Begin so many sessions of 2025, each as a client does, and leave them idle."""
+    client = {"name": "bench", "version": "1"}
+    params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client}
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    limits = httpx.Limits(max_connections=8)
+    async with httpx.AsyncClient(limits=limits, timeout=PATIENCE) as http:
+        for _ in range(number):
+            answer = await http.post(url, json=hello, headers={"Accept": "application/json, text/event-stream"})
+            answer.raise_for_status()
+            named = {"Mcp-Session-Id": answer.headers["mcp-session-id"], "MCP-Protocol-Version": LEGACY}
+            done = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            accepted = {"Accept": "application/json, text/event-stream", **named}
+            (await http.post(url, json=done, headers=accepted)).raise_for_status()

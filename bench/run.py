@@ -1,9 +1,9 @@
 """Measure what the project promises about speed and memory, print a table, write bench/results.json.
 
-python -m bench.run             all of it, in about three minutes; exits with 1 where a goal is missed
+python -m bench.run             all of it, in some ten minutes; exits with 1 where a goal is missed
 python -m bench.run --record    also keep the results as bench/recorded.json, and make docs/performance.md of them
 python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, undo, service, postgres, gateway,
-                                server, startup, following, http
+                                server, startup, following, http, remote
 """
 
 import json
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
-from bench import following, gateway, http, postgres, preflight, server, service, startup, undo, uploads
+from bench import following, gateway, http, postgres, preflight, remote, server, service, startup, undo, uploads
 from bench.figures import Figure
 from bench.preflight import WIDE
 from docs.generate import PERFORMANCE, RECORDED, fresh
@@ -59,6 +59,7 @@ PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "postgres": partial(in_loop, postgres.measure),
     "gateway": partial(in_loop, gateway.measure),
     "server": partial(in_loop, server.measure),
+    "remote": partial(in_loop, remote.measure),
     "startup": startup.measure,
     "following": following.measure,
     "http": partial(in_loop, http.measure),

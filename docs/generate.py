@@ -97,9 +97,9 @@ def shown(default: object) -> str:
     """Spell a default, if it is a value that a person could write down."""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, int | float):
+    if isinstance(default, float):
         return f"`{default:g}`"
-    return f"`{default}`" if isinstance(default, str) else ""
+    return f"`{default}`" if isinstance(default, int | str) else ""
 
 
 def commands() -> str:

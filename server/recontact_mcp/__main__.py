@@ -4,6 +4,7 @@
 # neither way pays for the other's packages.
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,14 @@ def serve_stdio() -> None:
     configure(settings.log_level, settings.log_format)
     from recontact_mcp.app import build_server
     from recontact_mcp.opening import Effects
+    from recontact_mcp.telemetry import TelemetryError, observers
 
-    server = build_server(settings, effects=Effects(pages=approval_pages if settings.open_browser else None))
+    try:
+        effects = Effects(observers=observers(os.environ), pages=approval_pages if settings.open_browser else None)
+        server = build_server(settings, effects=effects)
+    except (TelemetryError, SettingsError) as error:  # of the access file, which is read with the server that needs it
+        sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
+        sys.exit(2)
     gc.freeze()
     gc.enable()
     if sys.stdin.isatty():

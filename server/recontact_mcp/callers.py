@@ -58,7 +58,7 @@ class Callers:
         access: Callable[[], Access] | None = None,
         frozen: Callable[[str], bool] = nothing_frozen,
     ) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self._with_tokens = issuer is not None and asked_over_http
         self._access = access
         self._frozen = frozen
@@ -83,9 +83,9 @@ class Callers:
         """
         if principal == LOCAL_PRINCIPAL:
             return self._with_freeze(self._local)
-        if self._issuer is None or not principal.startswith(f"{self._issuer}#"):
+        if self.issuer is None or not principal.startswith(f"{self.issuer}#"):
             raise _nobody()
-        return self._known(principal.removeprefix(f"{self._issuer}#"), claims, NONE)
+        return self._known(principal.removeprefix(f"{self.issuer}#"), claims, NONE)
 
     def credentials_for(self, account_id: int) -> Credentials | None:
         """Return with which credentials an account is looked at for nobody in particular; None: the settings' own."""
@@ -99,13 +99,13 @@ class Callers:
             NotAllowed: There is none, or it is of another issuer; the edge lets neither through.
         """
         claims = token.claims or {} if token is not None else {}
-        if token is None or self._issuer is None or not token.subject or claims.get("iss") != self._issuer:
+        if token is None or self.issuer is None or not token.subject or claims.get("iss") != self.issuer:
             raise _nobody()
         wanted = self._access().claim_names if self._access else frozenset[str]()
         return self._known(token.subject, claims_of(claims, wanted), granted(token.scopes))
 
     def _known(self, subject: str, claims: Claims, scopes: frozenset[Scope]) -> Caller:
-        caller = Caller(principal_of(self._issuer or "", subject), scopes, self._policy, claims=claims)
+        caller = Caller(principal_of(self.issuer or "", subject), scopes, self._policy, claims=claims)
         if self._access is not None:
             entry = self._access().entry_of(subject, claims)
             policy = policy_within(entry, self._policy)

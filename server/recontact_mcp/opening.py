@@ -20,6 +20,7 @@ from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.approving import Where
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
+from recontact_tools.observing import Several
 from recontact_tools.policy import Policy
 from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime, Staging
 from recontact_tools.watched import Watched
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from recontact_tools.gateway import Gateway
     from recontact_tools.injected import Confirmation, Lifespan, Unanswered
     from recontact_tools.ledger import Approval, Ledger
+    from recontact_tools.observing import Observer
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
     from recontact_tools.sealing import Seal
@@ -77,6 +79,7 @@ class Effects:
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
     ledger: Callable[[Path], Ledger] | None = None
+    observers: tuple[Observer, ...] = ()
     pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None
 
 
@@ -106,6 +109,7 @@ class Opening:
         self._tenants: Tenants
         self.watched = Watched()
         self.ending = Ending()
+        self.executes: Callable[[], bool] = bool  # whether this process brings jobs to their end: not yet
         self._relay: Relay
         self._followers: Followers
 
@@ -154,6 +158,14 @@ class Opening:
         """
         runtime = await self._shared()
         return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
+
+    async def receiving(self) -> Runtime:
+        """Return what takes files in, whoever sends them: to know a ticket's address is what lets them.
+
+        Raises:
+            Unreachable: As for `runtime`.
+        """
+        return await self._shared()
 
     async def _shared(self) -> Runtime:
         if self._runtime is not None:
@@ -245,7 +257,8 @@ class Opening:
 
         settings, clock, rules = self._settings, self._effects.clock, self._rules()
         way = self._effects.gateway or gateway_for
-        async with way(settings) as gateway:
+        ended = anyio.Event()
+        async with self._watched(way(settings)) as gateway, anyio.create_task_group() as ways:
             storage = await opened_storage(settings, self._effects.ledger)
             ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
@@ -254,8 +267,10 @@ class Opening:
                 gateway, ledger, clock, rules.pace, rules.policy, seal, rules.snapshots_kept, publish=relay.publish
             )
             desk.mandates = self._mandate
+            desk.observer = Several(self._effects.observers)
             background = anyio.create_task_group()
             engine = DurableEngine(storage.crew(desk, background), desk, background)
+            self.executes = lambda: engine.executes
             new_id, publish = self._effects.new_id, relay.publish
             runtime = Runtime(
                 rules,
@@ -269,12 +284,13 @@ class Opening:
                 publish=publish,
                 ending=self.ending,
             )
-            self._relay, self._followers = relay, Followers(storage.following, runtime, self.watched)
+            self._relay, self._followers = (
+                relay,
+                Followers(storage.following, runtime, self.watched, runtime_for=self._runtime_for),
+            )
             try:
                 async with background:
-                    self._tenants = Tenants(
-                        runtime, self._callers, way=self._way_of, tasks=background, closing=self._closing
-                    )
+                    self._tenants = Tenants(runtime, self._callers, way=self._way_of, tasks=ways, closing=ended)
                     if not settings.read_only:  # it changes nothing, nor for others
                         background.start_soon(partial(resume, engine, database=self.on_database))
                     background.start_soon(relay.run)
@@ -288,17 +304,29 @@ class Opening:
                 with anyio.CancelScope(shield=True):
                     await engine.aclose()
                     await storage.aclose()
+                ended.set()  # only now nobody uses the further ways any more
 
     async def _mandate(self, principal: str, account_id: int) -> Mandate:
         return await self._tenants.mandate(principal, account_id)
+
+    async def _runtime_for(self, account_id: int) -> Runtime:
+        return await self._tenants.runtime_for(account_id)
 
     def _way_of(self, credentials: Credentials) -> AbstractAsyncContextManager[Gateway]:
         """Return the way to the API with other credentials than those of the settings."""
         from recontact_mcp.secret_source import gateway_as, settings_as
 
         if self._effects.gateway is not None:
-            return self._effects.gateway(settings_as(self._settings, credentials))
-        return gateway_as(self._settings, credentials)
+            return self._watched(self._effects.gateway(settings_as(self._settings, credentials)))
+        return self._watched(gateway_as(self._settings, credentials))
+
+    @asynccontextmanager
+    async def _watched(self, way: AbstractAsyncContextManager[Gateway]) -> AsyncGenerator[Gateway]:
+        """Open a gateway, and let it be watched by whoever is to."""
+        async with way as gateway:
+            if self._effects.observers:
+                gateway.be_watched(Several(self._effects.observers))
+            yield gateway
 
     def _rules(self) -> Rules:
         settings = self._settings
@@ -359,7 +387,7 @@ def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
         url=url,
         two_person=settings.approval_two_person,
         approvers=settings.approval_approvers,
-        passkey=settings.approval_passkey,
+        passkey=settings.approval_passkey == "required",
     )
 
 

@@ -33,8 +33,11 @@ class ApprovalSettings(BaseModel):
         default=False,
         description="Whoever asks for a removal cannot approve it: one of `RECONTACT_APPROVAL_APPROVERS` must.",
     )
-    approval_passkey: bool = Field(
-        default=False, description="Nobody can approve over HTTP without a registered passkey that checks who they are."
+    approval_passkey: Literal["off", "optional", "required"] = Field(
+        default="off",
+        description="Passkeys on the approval page: `optional` asks those who have registered one for it, `required`"
+        " lets nobody approve without, on a terminal neither. One is registered with a code that `recontact-mcp"
+        " approve --enrol PRINCIPAL` shows.",
     )
     approval_client_id: str | None = Field(
         default=None,

@@ -278,6 +278,10 @@ class Settings(DatabaseSettings, HttpSettings, AuthSettings, StagingSettings, Ap
                 "RECONTACT_APPROVAL_CLIENT_ID and RECONTACT_APPROVAL_CLIENT_SECRET belong together: set both or"
                 " neither."
             )
+        if self.approval_passkey != "off" and self.approval_client_id is None:
+            raise ValueError(
+                "RECONTACT_APPROVAL_PASSKEY needs RECONTACT_APPROVAL_CLIENT_ID: passkeys are of people who sign in."
+            )
         if self.approval_two_person and not self.approval_approvers:
             raise ValueError(
                 "RECONTACT_APPROVAL_TWO_PERSON needs RECONTACT_APPROVAL_APPROVERS: without one nobody could approve."

@@ -164,10 +164,10 @@ def hosts(value: object) -> object:
 def _host(entry: str) -> str:
     try:
         parts = urlsplit(f"//{entry}")
-        host, _ = parts.hostname, parts.port
+        known = bool(parts.hostname) and parts.netloc == entry and (parts.port or True)
     except ValueError:
-        host = None
-    if not host or parts.netloc != entry or "@" in entry or "*" in entry:
+        known = False
+    if not known or "@" in entry or "*" in entry:
         raise ValueError("not a list of hosts: name or name:port, separated by commas, is expected")
     return entry.lower()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from anyio.abc import TaskGroup
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from recontact_tools.desk import Desk
     from recontact_tools.engine import Crew
     from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger.database import Connection
     from recontact_tools.ledger.locks import SessionLocks
     from recontact_tools.seats import Seat
 
@@ -47,6 +52,53 @@ async def opened_storage(settings: Settings, open_ledger: Callable[[Path], Ledge
     if settings.database_url is None:
         return _files(settings.home, open_ledger)
     return await _database(settings.database_url.get_secret_value(), settings.namespace)
+
+
+@asynccontextmanager
+async def existing_ledger(settings: Settings) -> AsyncGenerator[Ledger]:
+    """Open the ledger for one piece of work, beside servers that run; it is not made for that.
+
+    Raises:
+        NoLedger: Nothing was kept yet.
+        LedgerUnavailable: It cannot be used, or its database not be reached.
+        OSError: The data directory cannot be used.
+    """
+    from recontact_tools.ledger.sql import SqlLedger
+
+    if settings.database_url is not None:
+        ledger = await SqlLedger.connect(settings.database_url.get_secret_value(), settings.namespace, make=False)
+    else:
+        ledger = SqlLedger.open(_existing_file(settings))
+    try:
+        yield ledger
+    finally:
+        with anyio.CancelScope(shield=True):
+            await ledger.aclose()
+
+
+def reading(settings: Settings) -> AbstractContextManager[Connection]:
+    """Open the ledger to read it and nothing else, beside servers that run; its version may be older.
+
+    Raises:
+        NoLedger: Nothing was kept yet.
+        LedgerUnavailable: It cannot be read, or its database not be reached.
+    """
+    if settings.database_url is not None:
+        from recontact_tools.ledger import postgres_migrations
+
+        return postgres_migrations.reading(settings.database_url.get_secret_value(), settings.namespace)
+    from recontact_tools.ledger import sqlite_connection
+
+    return sqlite_connection.reading(_existing_file(settings))
+
+
+def _existing_file(settings: Settings) -> Path:
+    from recontact_tools.ledger.faults import NoLedger
+
+    file = settings.home / LEDGER_FILE
+    if not file.exists():
+        raise NoLedger
+    return file
 
 
 def _files(home: Path, open_ledger: Callable[[Path], Ledger] | None) -> Storage:

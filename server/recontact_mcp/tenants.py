@@ -85,6 +85,14 @@ class Tenants:
             return Mandate(gateway, self._base.rules.policy, objection)
         return Mandate(await self._gateway(caller.credentials), caller.policy)
 
+    async def runtime_for(self, account_id: int) -> Runtime:
+        """Return what an account is looked at with for nobody in particular: for all who watch a job of it."""
+        credentials = self._callers.credentials_for(account_id)
+        if credentials is None:
+            return self._base
+        gateway, looks = await self._gateway(credentials), self._looks.setdefault(credentials, SharedLooks())
+        return replace(self._base, gateway=gateway, looks=looks)
+
     async def _made(self, caller: Caller) -> Runtime:
         base = self._base
         if caller.claims:  # what is done for them later, perhaps elsewhere, is judged by what they claimed last

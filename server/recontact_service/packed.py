@@ -35,9 +35,9 @@ def merge(stored: bytes, new: bytes) -> bytes:
     return pack(sorted([*known, *sorted(added)]))
 
 
-def cut(packed: bytes, *, chunk_ids: int = CHUNK_IDS) -> list[bytes]:
+def cut(packed: bytes) -> list[bytes]:
     """Cut packed IDs into full chunks and one rest."""
-    size = chunk_ids * ID_BYTES
+    size = CHUNK_IDS * ID_BYTES
     return [packed[start : start + size] for start in range(0, len(packed), size)]
 
 

@@ -72,10 +72,15 @@ def connection_words(database: Postgres) -> dict[str, Any]:
 
 
 def configure(connection: psycopg.Connection[Any], database: Postgres, *, busy_seconds: float) -> None:
-    """Tell a new connection where our tables are and how long to wait, whatever the database's own defaults say."""
+    """Tell a new connection where our tables are and how long to wait, whatever the database's own defaults say.
+
+    A prepared statement keeps its one plan: all of ours look rows up by key, and to plan for one of the partitions
+    anew takes longer than that (a page of 100 in 70 us instead of 165).
+    """
     connection.execute(
         "SELECT set_config('search_path', quote_ident(%s), false), set_config('lock_timeout', %s, false),"
-        " set_config('default_transaction_isolation', 'read committed', false)",
+        " set_config('default_transaction_isolation', 'read committed', false),"
+        " set_config('plan_cache_mode', 'force_generic_plan', false)",
         (database.schema, f"{max(1, round(busy_seconds * 1000))}ms"),
     )
 

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from recontact_service.packed import ID_BYTES, cut, position_after, position_of
+from recontact_service.packed import CHUNK_IDS, ID_BYTES, cut, position_after, position_of
 from recontact_service.postgres_connection import PostgresConnection
-
-# source: PostgreSQL keeps a long value in pieces of 1,996 bytes, four of which fill a page. ours: 998 IDs are eight of
-# them; 1,000 would leave a ninth of 32 bytes, and with it a good part of every third page empty.
-CHUNK_IDS = 998
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class PostgresIds:
 
     def replace_chunks(self, group: int, *, old: dict[bytes, bytes], ids: bytes) -> None:
         """Write the chunks alone."""
-        new = {chunk[:ID_BYTES]: chunk for chunk in cut(ids, chunk_ids=CHUNK_IDS)}
+        new = {chunk[:ID_BYTES]: chunk for chunk in cut(ids)}
         stale = [first for first, chunk in old.items() if new.get(first) != chunk]
         if stale:
             statement = f"DELETE FROM {self.table} WHERE target_group = ? AND first = ANY(?)"  # noqa: S608 - our own names

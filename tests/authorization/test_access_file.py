@@ -1,6 +1,9 @@
 """The access file: who may do what, strictly read, and read again when it changes."""
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,3 +178,33 @@ def test_a_freeze_file_that_makes_no_sense_freezes_everybody(tmp_path: Path, con
     path.write_bytes(content)
     assert FreezeSource(path).is_frozen("i#ann")
     assert FreezeSource(tmp_path / "freeze" / "below").is_frozen("i#ann") is False
+
+
+def test_the_file_that_the_guide_shows_can_be_used(write: "Callable[[str], Path]") -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "authorization.md"
+    shown = guide.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    access = read_access(write(shown))
+    assert [entry.where for entry in access.everybody] == ["principals[0]", "principals[1]", "default"]
+
+
+@pytest.mark.parametrize("words", [("serve",), ("serve", "--transport", "http", "--port", "0")])
+def test_a_server_whose_access_file_is_broken_does_not_start_and_says_why(
+    write: "Callable[[str], Path]", tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    environment = {
+        **os.environ,
+        "RECONTACT_DATA_DIR": str(tmp_path / "data"),
+        "RECONTACT_AUTH_ISSUER": "https://issuer.example",
+        "RECONTACT_ACCESS_FILE": str(write("[[principal]]")),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "recontact_mcp", *words],
+        env=environment,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "RECONTACT_ACCESS_FILE: principal" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -9,7 +9,8 @@ from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from tool_arguments import EVERY_TOOL, arguments_of
+from task_speaker import speaking_with
+from tool_arguments import REMOTE_TOOLS, arguments_of
 from two_tenants import OURS, Town
 
 from recontact_mcp.app import build_server
@@ -62,7 +63,7 @@ def test_what_is_in_no_table_takes_all_there_is() -> None:
     assert of_request("notifications/initialized", None) == frozenset()
 
 
-@pytest.mark.parametrize("name", EVERY_TOOL)
+@pytest.mark.parametrize("name", REMOTE_TOOLS)
 async def test_a_token_that_carries_too_little_is_challenged_with_all_that_is_needed(
     serving: "Serving", name: str
 ) -> None:
@@ -121,7 +122,7 @@ async def test_a_body_that_is_no_json_is_for_mcp_to_refuse(serving: "Serving") -
             assert answer.status_code not in {401, 403}
 
 
-@pytest.mark.parametrize("name", EVERY_TOOL)
+@pytest.mark.parametrize("name", REMOTE_TOOLS)
 async def test_the_operation_checks_again_whatever_got_past_the_edge(era: str, settings: "Settings", name: str) -> None:
     issuer = "https://issuer.example"
     carried = {READ, UPLOAD, REMOVE} - {max(OF_TOOL[name])}
@@ -152,6 +153,19 @@ async def test_without_a_caller_nothing_is_done_even_behind_the_edge(era: str, s
 
 async def test_every_scope_lets_everything_through(serving: "Serving") -> None:
     async with serving() as place:
-        found = [(await status_of(place, EVERY_SCOPE, call(name, **arguments_of(name))))[0] for name in EVERY_TOOL]
+        found = [(await status_of(place, EVERY_SCOPE, call(name, **arguments_of(name))))[0] for name in REMOTE_TOOLS]
     assert 403 not in found
     assert 401 not in found
+
+
+@pytest.mark.parametrize(("method", "scope"), [("tasks/get", REMOVE), ("tasks/cancel", READ)])
+async def test_tasks_are_looked_at_and_cancelled_only_with_their_scopes(
+    settings: "Settings", method: str, scope: str
+) -> None:
+    issuer = "https://issuer.example"
+    token = AccessToken(token="t", client_id="c", scopes=[scope], subject="ann", claims={"iss": issuer})
+    auth_context_var.set(AuthenticatedUser(token))
+    server = build_server(settings.model_copy(update={"auth_issuer": issuer}), local_files=False)
+    async with speaking_with(server) as speaker:
+        refused = await speaker.refused(method, taskId="0" * 32)
+    assert refused.error.data["error"]["code"] == "INSUFFICIENT_SCOPE"

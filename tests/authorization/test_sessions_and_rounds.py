@@ -1,11 +1,14 @@
 """What belongs to one person cannot be used by another: sessions of 2025, and the rounds of a question."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from authorization_server import EVERY_SCOPE, READ
 from two_tenants import OURS, Town
+
+from recontact_tools.uris import overview_uri
 
 if TYPE_CHECKING:
     from tests.authorization.conftest import Serving
@@ -84,12 +87,12 @@ async def test_the_answer_to_a_question_counts_only_from_whom_it_was_put_to(serv
 
 async def modern(place: Town, subject: str, more: dict[str, Any]) -> dict[str, Any]:
     arguments = {"target_group_id": OURS.target_group_id}
-    meta = {
+    meta: dict[str, Any] = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
     }
-    params = {"name": "remove_all_recontacts", "arguments": arguments, "_meta": meta, **more}
+    params: dict[str, Any] = {"name": "remove_all_recontacts", "arguments": arguments, "_meta": meta, **more}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {
         **ACCEPT,
@@ -100,3 +103,34 @@ async def modern(place: Town, subject: str, more: dict[str, Any]) -> dict[str, A
     async with place.http(place.token(subject)) as http:
         found: dict[str, Any] = (await http.post("/mcp", json=body, headers=headers)).json()
     return found
+
+
+async def test_a_stream_of_news_ends_with_the_token_that_opened_it(serving: "Serving") -> None:
+    async with serving() as place:
+        session = await opened(place, place.token("ann"))
+        short = place.token("ann", exp=int(time.time()) + 2)
+        streams: list[bytes] = []
+        headers = {"accept": "text/event-stream", "mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+        async with place.http(short) as http, http.stream("GET", "/mcp", headers=headers) as stream:
+            status = stream.status_code
+            streams.append(await stream.aread())
+    assert status == 200
+    assert streams
+
+
+async def test_a_subscription_of_2026_ends_with_its_token(serving: "Serving") -> None:
+    async with serving() as place:
+        meta: dict[str, Any] = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        wanted = {"resourceSubscriptions": [overview_uri(OURS)]}
+        params: dict[str, Any] = {"notifications": wanted, "_meta": meta}
+        body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
+        headers = {**ACCEPT, "mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen"}
+        short = place.token("ann", exp=int(time.time()) + 2)
+        async with place.http(short) as http, http.stream("POST", "/mcp", json=body, headers=headers) as stream:
+            status, told = stream.status_code, await stream.aread()
+    assert status == 200
+    assert b"subscriptions" in told

@@ -41,7 +41,8 @@ def test_what_cannot_be_measured_or_recorded_is_refused_with_the_list_of_parts(
 def test_every_module_of_the_bench_is_reached_from_its_command() -> None:
     modules = {path.stem for path in Path("bench").glob("*.py")}
 
-    assert modules == {*PARTS, "figures", "filling", "load", "run", "timing"}
+    beside = {"bare_http", "databases", "figures", "filling", "load", "others", "run", "timing"}
+    assert modules == {*PARTS, *beside}
 
 
 @pytest.mark.anyio

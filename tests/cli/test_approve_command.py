@@ -1,5 +1,6 @@
 """`recontact-mcp approve`: a person at a terminal, and nobody else, decides about what an assistant asked for."""
 
+import json
 import os
 import pty
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,7 +137,7 @@ def test_without_a_terminal_nothing_is_decided(
 
 
 def test_what_waits_is_listed(asked: Callable[..., None], run: "Run") -> None:
-    assert run("approve").exit_code == 0  # before anything was ever started
+    assert run("approve").exit_code == 1  # before anything was ever started
     asked("https://issuer#ann", "EFGH2345")
     assert "Nothing waits" in run("approve").stdout
     asked()
@@ -147,3 +149,50 @@ def test_whoever_asked_over_http_decides_elsewhere(asked: Callable[..., None], t
     asked("https://issuer#ann")
     code, shown = terminal("approve", SHOWN, types=PHRASE)
     assert (code, "NOT_FOUND" in shown, "500" in shown) == (1, True, False)
+
+
+def test_a_code_to_register_a_passkey_is_made_once_there_is_a_ledger(asked: Callable[..., None], run: "Run") -> None:
+    assert "Nothing was asked for here yet." in run("approve", "--enrol", "https://issuer#ann").stderr
+    asked()
+    codes = {run("approve", "--enrol", "https://issuer#ann").stdout for _ in range(2)}
+    assert {len(code.strip()) for code in codes} == {22}
+    assert len(codes) == 2
+
+
+def test_the_receipt_of_an_approval_can_be_checked_anywhere(
+    asked: Callable[..., None], terminal: Terminal, run: "Run", tmp_path: Path
+) -> None:
+    assert run("receipt", "show", f"PLAN-{CODE}").exit_code == 1  # before anything was ever started
+    asked()
+    assert run("receipt", "show", f"PLAN-{CODE}").exit_code == 1  # nobody approved it
+    terminal("approve", SHOWN, types=PHRASE)
+    file, changed = tmp_path / "receipt.json", tmp_path / "changed.json"
+    file.write_text(run("receipt", "show", f"PLAN-{CODE}").stdout)
+    changed.write_text(file.read_text().replace("500", "5000"))
+    key = run("receipt", "key").stdout
+    elsewhere = {"RECONTACT_DATA_DIR": str(tmp_path / "elsewhere")}
+    checked = run("receipt", "check", str(file), "--key", key, **elsewhere)
+    said = json.loads(checked.stdout)
+    assert (checked.exit_code, said["count"], said["approved_by"], said["method"]) == (0, 500, "local", "terminal")
+    [entry] = [
+        one
+        for line in run("audit", "--json").stdout.splitlines()
+        if (one := json.loads(line))["event"] == "approval_given"
+    ]
+    assert entry["detail"]["receipt"] == said["digest"]
+    assert run("receipt", "check", str(changed), "--key", key).exit_code == 1
+    assert run("receipt", "check", str(file), "--key", run("receipt", "key", **elsewhere).stdout).exit_code == 1
+
+
+def test_a_key_that_cannot_be_trusted_signs_nothing(
+    asked: Callable[..., None],
+    found: Callable[[], Approval],
+    terminal: Terminal,
+    run: "Run",
+    environment: Mapping[str, str],
+) -> None:
+    asked()
+    (Path(environment["RECONTACT_DATA_DIR"]) / "snapshots.key").write_bytes(bytes(31))
+    code, shown = terminal("approve", SHOWN, types=PHRASE)
+    assert (code, "nothing was approved" in shown, found().decision) == (1, True, "awaited")
+    assert run("receipt", "key").exit_code == 1

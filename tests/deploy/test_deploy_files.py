@@ -214,3 +214,10 @@ def test_the_health_check_asks_the_real_server(tmp_path: Path, path: str, port: 
         done = subprocess.run(command, env={**os.environ, "RECONTACT_PUBLIC_URL": url}, timeout=20, check=False)
 
     assert done.returncode == code
+
+
+def test_the_file_of_secrets_that_the_readme_writes_is_one_of_settings() -> None:
+    text = (DEPLOY / "README.md").read_text("utf-8").partition("<<END\n")[2].partition("\nEND\n")[0]
+    names = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
+
+    assert {"database_url", "state_key", "snapshot_key"} <= names <= set(Settings.model_fields)

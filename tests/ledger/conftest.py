@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_places import SCHEMA, FilePlace, Place, SchemaPlace
+from ledger_places import DATABASES, Place, place_of
 
 from recontact_tools.ledger import Intent, IntentState, Plan, PlanState
 from recontact_tools.ledger.sql import SqlLedger
@@ -32,12 +32,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.sqlite"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Place:
+@pytest.fixture(params=DATABASES)
+def place(request: pytest.FixtureRequest, path: Path) -> Place:
     """An empty place for a ledger, on each database."""
-    if request.param == "sqlite":
-        return FilePlace(request.getfixturevalue("path"))
-    return SchemaPlace(request.getfixturevalue("database_url"), SCHEMA)
+    return place_of(request.param, request, path)
 
 
 @pytest.fixture

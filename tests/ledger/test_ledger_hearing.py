@@ -6,12 +6,14 @@ import anyio
 import pytest
 from ledger_places import SCHEMA, Place, SchemaPlace
 
+from recontact_tools.ledger.bell import Bell
 from recontact_tools.ledger.sql import SqlLedger
 
 pytestmark = pytest.mark.anyio
 
 # ours: what is waited for comes at once, or the test fails at its own limit long before.
 LONG, PATIENCE = 600.0, 30.0
+OTHERS = "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 END_LISTENERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
 
 
@@ -93,9 +95,16 @@ async def test_who_was_cut_off_hears_again_and_looks_at_once(schema: SchemaPlace
 
 
 async def test_a_server_that_is_away_is_no_error_to_who_waits(postgres: str) -> None:
-    from recontact_tools.ledger.bell import Bell  # noqa: PLC0415 - only here is it seen alone
-
     bell = Bell(f"{postgres}-which-is-not-there", SCHEMA)
     with anyio.fail_after(PATIENCE):
         await bell.heard(0.01)
     await bell.aclose()
+
+
+async def test_a_connection_that_cannot_listen_is_closed_again(database_url: str) -> None:
+    bell = Bell(database_url, "no name of a schema")
+    with pytest.raises(ValueError, match="name"):
+        await bell.heard(LONG)
+    with anyio.fail_after(PATIENCE), SchemaPlace(database_url, SCHEMA).session() as session:
+        while session.execute(OTHERS).fetchone() is not None:
+            await anyio.lowlevel.checkpoint()

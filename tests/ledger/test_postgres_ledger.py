@@ -11,6 +11,7 @@ from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.postgres import connected, translated
 from recontact_tools.ledger.postgres_database import CONNECTIONS_MOST, PostgresDatabase
+from recontact_tools.ledger.postgres_migrations import write_lock
 from recontact_tools.ledger.sql import SqlLedger
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,14 @@ async def database(place: SchemaPlace) -> AsyncIterator[PostgresDatabase]:
     await opened.aclose()
 
 
+def add(connection: Connection) -> None:
+    connection.execute(ADD)
+
+
+def busy(connection: Connection) -> None:
+    connection.execute("SELECT pg_sleep(0.05)")
+
+
 def count(connection: Connection) -> int:
     found: int = connection.execute("SELECT count(*) AS rows FROM updates").fetchone()["rows"]
     return found
@@ -66,7 +75,7 @@ async def test_calls_go_on_after_all_connections_were_lost(place: SchemaPlace, d
     await database.write(lambda connection: connection.execute(ADD))
     async with anyio.create_task_group() as tasks:  # more than one connection is open
         for _ in range(CONNECTIONS_MOST):
-            tasks.start_soon(database.read, lambda connection: connection.execute("SELECT pg_sleep(0.05)"))
+            tasks.start_soon(database.read, busy)
     with place.session() as session:
         session.execute(END_OTHERS)
     assert await database.read(count) == 1
@@ -126,6 +135,23 @@ async def test_a_write_that_was_lost_in_its_commit_is_never_repeated(
     assert len(tries) == 1
 
 
+async def test_reads_go_on_while_ever_so_many_writes_wait_for_another_replica(
+    place: SchemaPlace, database: PostgresDatabase
+) -> None:
+    waiting = 60  # more than there are threads
+    with place.session() as session:
+        session.execute(f"BEGIN; {write_lock(SCHEMA)}".encode())
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(waiting):
+                    tasks.start_soon(database.write, add)
+                while not session.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                    await anyio.lowlevel.checkpoint()
+                assert await database.read(count) == 0
+                session.execute("COMMIT")
+    assert await database.read(count) == waiting
+
+
 async def test_what_the_database_refuses_leaves_nothing_of_its_write(database: PostgresDatabase) -> None:
     def write(connection: Connection) -> None:
         connection.execute(ADD)
@@ -174,31 +200,19 @@ async def test_a_name_that_is_none_of_a_schema_is_refused(place: SchemaPlace, sc
 
 
 def test_a_connection_has_limits_of_its_own_and_keeps_what_it_commits(place: SchemaPlace) -> None:
-    with psycopg.connect(place.url, autocommit=True) as session:
-        session.execute("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'")
-        session.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
-    try:
-        with place.session() as session:
-            shown = {
-                name: session.execute("SELECT current_setting(%s) AS value", (name,)).fetchone()
-                for name in (
-                    "idle_in_transaction_session_timeout",
-                    "lock_timeout",
-                    "default_transaction_isolation",
-                    "synchronous_commit",
-                    "search_path",
-                )
-            }
-    finally:
-        with psycopg.connect(place.url, autocommit=True) as session:
-            session.execute("ALTER ROLE CURRENT_USER RESET ALL")
-    assert {name: row and row["value"] for name, row in shown.items()} == {
+    expected = {
         "idle_in_transaction_session_timeout": "30s",
         "lock_timeout": "30s",
         "default_transaction_isolation": "read committed",
         "synchronous_commit": "on",
         "search_path": '"recontact", pg_temp',
     }
+    with psycopg.connect(place.url, autocommit=True) as server:
+        for setting in ("default_transaction_isolation = 'serializable'", "synchronous_commit = off"):
+            server.execute(f"ALTER DATABASE {server.info.dbname} SET {setting}".encode())
+    with place.session() as session:
+        shown = {name: session.execute("SELECT current_setting(%s) AS value", (name,)).fetchone() for name in expected}
+    assert {name: row and row["value"] for name, row in shown.items()} == expected
 
 
 def test_a_connection_that_cannot_be_settled_is_closed_again(place: SchemaPlace) -> None:

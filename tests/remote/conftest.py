@@ -1,20 +1,16 @@
 """The HTTP server as a real process, and its application in this one."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
-import http_process
 import httpx
 import pytest
-from approval_site import Site, site
-from authorization_server import SERVER_CLIENT, SERVER_SECRET, AuthorizationServer
-from pydantic import SecretStr
+from http_process import Served, served
 
-from recontact_mcp.callers import principal_of
 from recontact_mcp.opening import Effects
 from recontact_mcp.remote.app import build_app
 from recontact_mcp.remote.limits import Limits
@@ -24,7 +20,7 @@ from recontact_mcp.settings import Settings
 ADDRESS = "127.0.0.1:8765"
 
 
-Serve = Callable[..., AbstractContextManager[http_process.Served]]
+Serve = Callable[..., AbstractContextManager[Served]]
 Front = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
@@ -33,8 +29,8 @@ def serve(tmp_path: Path) -> Serve:
     """Serve from a directory of this test; keyword arguments are environment variables."""
 
     @contextmanager
-    def serving(*arguments: str, **variables: str) -> Generator[http_process.Served]:
-        with http_process.served(tmp_path, *arguments, **variables) as server:
+    def serving(*arguments: str, **variables: str) -> Generator[Served]:
+        with served(tmp_path, *arguments, **variables) as server:
             yield server
 
     return serving
@@ -67,28 +63,3 @@ def front(parts: Callable[..., Parts]) -> Front:
                 yield client
 
     return opened
-
-
-@pytest.fixture
-def signing_in(settings: Settings, authorization: AuthorizationServer) -> Settings:
-    """Settings under which people sign in at the authorization server to approve."""
-    return settings.model_copy(
-        update={
-            "auth_issuer": authorization.issuer,
-            "approval_client_id": SERVER_CLIENT,
-            "approval_client_secret": SecretStr(SERVER_SECRET),
-        }
-    )
-
-
-@pytest.fixture
-async def served(signing_in: Settings) -> AsyncIterator[Site]:
-    """A server whose approval page people sign in to."""
-    async with site(signing_in) as running:
-        yield running
-
-
-@pytest.fixture
-def ann(authorization: AuthorizationServer) -> str:
-    """Return the principal of Ann."""
-    return principal_of(authorization.issuer, "ann")

@@ -9,11 +9,10 @@ from urllib.request import urlopen
 from uuid import UUID
 
 import anyio
-import anyio.abc
 import anyio.to_thread
 import pytest
 from ears import subscribe
-from http_process import Served, served
+from http_process import Served, content_of, served
 from mcp import Client, MCPError
 
 if TYPE_CHECKING:
@@ -62,13 +61,13 @@ async def test_a_call_that_waits_is_answered_when_the_server_is_told_to_stop(era
             async with Client(server.url, mode=era) as client:
                 started = await client.call_tool("upload_recontacts", {"target_group_id": GROUP, "ids": LONG})
                 async with anyio.create_task_group() as group:
-                    group.start_soon(wait, client, (started.structured_content or {})["job_id"])
+                    group.start_soon(wait, client, content_of(started)["job_id"])
                     await waiting.wait()
                     server.process.send_signal(signal.SIGTERM)
         code, said = await ended(server)
     [answer] = answers
     assert not answer.is_error
-    assert (answer.structured_content or {})["status"] == "Processing"
+    assert content_of(answer)["status"] == "Processing"
     assert code == 0
     assert "Traceback" not in said
 
@@ -78,13 +77,13 @@ async def test_a_job_goes_on_in_the_next_process(tmp_path: "Path") -> None:
     with anyio.fail_after(PATIENCE):
         with served(tmp_path, RECONTACT_PACE="1") as server:
             async with Client(server.url) as client:
-                started = (await client.call_tool("upload_recontacts", call)).structured_content or {}
+                started = content_of(await client.call_tool("upload_recontacts", call))
             server.process.send_signal(signal.SIGTERM)
             assert (await ended(server))[0] == 0
         with served(tmp_path, RECONTACT_PACE="0") as server:
             async with Client(server.url) as client:
                 look = {"target_group_id": GROUP, "job_id": started["job_id"], "wait_seconds": 45}
-                job = (await client.call_tool("get_upload_job", look)).structured_content or {}
+                job = content_of(await client.call_tool("get_upload_job", look))
     assert job["status"] == "Completed"
 
 
@@ -123,9 +122,8 @@ async def test_while_it_lingers_the_server_says_so_and_still_answers(tmp_path: "
 
 def leaves(error: BaseException) -> list[BaseException]:
     """Return what a group of errors is made of."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for one in error.exceptions for leaf in leaves(one)]
-    return [error]
+    within: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return [leaf for one in within for leaf in leaves(one)] or [error]
 
 
 async def test_ctrl_c_ends_the_server_too(tmp_path: "Path") -> None:

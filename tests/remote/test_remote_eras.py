@@ -31,7 +31,7 @@ META = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     """One server for all tests here; its jobs end at once."""
-    with served(tmp_path_factory.mktemp("eras")) as running:
+    with served(tmp_path_factory.mktemp("eras"), RECONTACT_APPROVAL_MINIMUM="client-elicited") as running:
         yield running
 
 

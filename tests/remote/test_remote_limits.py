@@ -73,11 +73,11 @@ async def test_limits_that_are_nought_do_not_limit(front: "Front") -> None:
     assert statuses == {200}
 
 
-async def test_a_caller_has_so_many_calls_at_once(front: "Front", parts: "Callable[..., Parts]") -> None:
+async def test_a_caller_has_so_many_calls_at_once(parts: "Callable[..., Parts]") -> None:
     made = parts(calls_at_once=1)
     app = build_app(made)
+    held, second = Held(app), 0
     async with app.running(), anyio.create_task_group() as group:
-        held = Held(app)
         group.start_soon(held.call)
         await held.waiting.wait()
         second = await held.status_of_another()

@@ -59,6 +59,7 @@ async def test_the_job_of_a_replica_that_ends_goes_on_in_another_and_is_told_the
     era: str, fleeting: "Fleeting", end: Callable[[Replica], Awaitable[None]]
 ) -> None:
     ears = Ears()
+    one, both, after = set[int](), set[int](), set[int]()
     async with (
         fleeting(SLOWLY) as fleet,
         fleet.replica() as first,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from service_databases import stored_ids
 
+from recontact_service.seed import seed
 from recontact_service.settings import Postgres
 
 PROGRAM = """
@@ -62,14 +64,18 @@ def authorized(base: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Cint-API-Version": "2025-12-18"}
 
 
-def upload(client: httpx.Client, ids: list[str]) -> str:
-    answer = client.post(RSIDS, files={"file": ("a.csv", "\n".join(ids), "text/csv")})
+def upload(client: httpx.Client, ids: list[str], path: str = RSIDS) -> str:
+    answer = client.post(path, files={"file": ("a.csv", "\n".join(ids), "text/csv")})
     job_id: str = answer.json()["job_id"]
     return job_id
 
 
 def count(client: httpx.Client) -> int:
-    answer: int = client.get("recontacts/overview").json()["saved_respondent_ids_count"]
+    return saved_of(client, TARGET_GROUP.rpartition("/")[2])
+
+
+def saved_of(client: httpx.Client, group: str) -> int:
+    answer: int = client.get(f"../{group}/recontacts/overview").json()["saved_respondent_ids_count"]
     return answer
 
 
@@ -138,6 +144,26 @@ def test_a_sibling_process_takes_over_the_job_of_a_killed_one(database: Path | P
 
     assert status == "Completed"
     assert stored(database) == sorted(IDS)
+
+
+def test_the_jobs_of_many_groups_end_once_each_when_one_of_two_processes_is_killed(database: Path | Postgres) -> None:
+    groups = [f"01BTGNYV6HRNK8K8VKZASZCG{number:02}" for number in range(6)]
+    for group in groups:
+        seed(database, now=lambda: datetime.now(UTC), target_group_id=group)
+    with started(database, UPLOAD_PACE) as (first, process), started(database, UPLOAD_PACE) as (second, _):
+        jobs: dict[str, str] = {}
+        for turn, group in enumerate(groups):
+            client = (first, second)[turn % 2]
+            jobs[group] = upload(client, IDS, path=f"../{group}/{RSIDS}")
+        while not saved_of(second, groups[0]):
+            pass
+        process.send_signal(signal.SIGKILL)
+        ends = {ended(second, f"../{group}/{RSIDS}", job_id) for group, job_id in jobs.items()}
+        counts = {saved_of(second, group) for group in groups}
+        uploads = [second.get(f"../{group}/recontacts/jobs/upload-respondents-by-file").json() for group in groups]
+
+    assert (ends, counts) == ({"Completed"}, {len(IDS)})
+    assert [len(page["data"]) for page in uploads] == [1] * len(groups)
 
 
 @pytest.mark.parametrize(("kind", "jobs"), [("lost_answer", 1), ("lost_request", 0)])

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import anyio
 import httpx
 import pytest
-from service_databases import connected
+from service_databases import change, connected
 
-from recontact_service.packed import ID_BYTES
-from recontact_service.postgres_connection import PostgresConnection
-from recontact_service.postgres_ids import CHUNK_IDS, PostgresIds
+from recontact_service.packed import CHUNK_IDS, ID_BYTES
+from recontact_service.postgres_connection import PostgresConnection, configure
+from recontact_service.postgres_ids import PostgresIds
 from recontact_service.running import RunningService
 from recontact_service.seed import seed, seed_defaults
 from recontact_service.settings import Postgres, ServiceSettings
@@ -26,6 +26,12 @@ from recontact_service.values import Ending, Job, JobKind, JobStatus, NewJob, St
 Opener = Callable[[ServiceSettings], AbstractAsyncContextManager[RunningService]]
 Client = Callable[[RunningService], httpx.AsyncClient]
 
+# source: an index begins with a page of its own, the one of a table's long values too
+EMPTY_PARTITION = 2 * 8_192
+OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 GROUP, PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP1", "01BTGNYV6HRNK8K8VKZASZCFP0"
 RSIDS = "recontacts/jobs/upload-rsids-by-file"
@@ -146,10 +152,11 @@ def test_whatever_isolation_the_database_prefers_a_job_is_applied(database_url: 
 def test_a_page_is_found_by_an_index_before_and_after_there_are_statistics(server_database: Postgres) -> None:
     with opened(server_database) as store:
         group = number_of(store)
+        plans = [plan_of(server_database, group)]
         with closing(connected(server_database)) as connection:
             ids = PostgresIds(PostgresConnection(connection))
             ids.write_chunks(group, old={}, ids=packed(100_000))
-        plans = [plan_of(server_database, group)]
+        plans.append(plan_of(server_database, group))
         apply(store, started(store), packed(1))
         plans.append(plan_of(server_database, group))
         known = ask(
@@ -162,21 +169,22 @@ def test_a_page_is_found_by_an_index_before_and_after_there_are_statistics(serve
     for plan in plans:
         assert "Seq Scan" not in plan
         assert plan.count("Index") >= 2
-        assert len({word for word in plan.split() if word.startswith("id_chunks_") and len(word) == 12}) == 1
+        assert len({word for word in plan.split() if word.startswith("id_chunks_") and len(word) == 12}) == 1, plan
 
 
 def plan_of(database: Postgres, group: int) -> str:
-    """Return how a page of 100 in the middle of a list is found."""
-    after = f"'\\x{packed(50_000)[-16:].hex()}'"
-    statement = (
-        f"EXPLAIN SELECT ids FROM id_chunks WHERE target_group = {group} AND first >= coalesce("  # noqa: S608 - numbers
-        f"(SELECT max(first) FROM id_chunks WHERE target_group = {group} AND first <= {after}), '')"
-        " ORDER BY first LIMIT 2"
-    )
-    return "\n".join(line for (line,) in ask(database, statement))
+    """Return how a page of 100 in the middle of a list is found, by the plan that every connection keeps."""
+    with closing(connected(database)) as connection:
+        configure(connection, database, busy_seconds=1)
+        connection.execute(
+            "PREPARE page (bigint, bytea) AS SELECT ids FROM id_chunks WHERE target_group = $1 AND first >= coalesce("
+            "(SELECT max(first) FROM id_chunks WHERE target_group = $1 AND first <= $2), '') ORDER BY first LIMIT 2"
+        )
+        statement = f"EXPLAIN (ANALYZE) EXECUTE page ({group}, '\\x{packed(50_000)[-16:].hex()}')"
+        return "\n".join(line for (line,) in connection.execute(statement.encode()).fetchall())
 
 
-def test_target_groups_are_spread_over_the_partitions_and_chunks_fill_their_pages(server_database: Postgres) -> None:
+def test_target_groups_are_spread_over_the_partitions_in_full_chunks_and_one_rest(server_database: Postgres) -> None:
     with opened(server_database) as store:
         for number in range(40):
             seed(server_database, now=lambda: NOON, target_group_id=f"{number:026}")
@@ -188,7 +196,7 @@ def test_target_groups_are_spread_over_the_partitions_and_chunks_fill_their_page
         chunks = ask(server_database, "SELECT octet_length(ids), count(*) FROM id_chunks GROUP BY 1 ORDER BY 1")
         partitions = ask(server_database, "SELECT count(DISTINCT tableoid) FROM id_chunks")
 
-    assert chunks == [(16, 41), (15_968, 41)]
+    assert chunks == [(16, 41), (16_000, 41)]
     assert partitions[0][0] > 8
 
 
@@ -292,3 +300,39 @@ def test_a_database_that_cannot_be_reached_is_a_fault_without_its_url(
 
     assert (str(refused.value), caplog.text) == ("", "")
     assert "canary" not in repr((database, replace(ServiceSettings(database=database), pace=1)))
+
+
+def test_an_id_takes_at_most_eighteen_bytes_and_leaves_its_place_to_the_next(server_database: Postgres) -> None:
+    sizes: list[int] = []
+    with opened(server_database) as store:
+        for turn in range(3):
+            apply(store, started(store, f"upload-{turn}"), packed(100_000))
+            sizes.append(size_of(server_database))
+            (group, job_id) = (number_of(store), f"removal-{turn}")
+            removal = NewJob(job_id=job_id, kind=JobKind.REMOVE_ALL, created_at=NOON, created_by="me", trace_id="t")
+            store.create_job(group, removal)
+            (job,) = store.list_processing()
+            store.apply_removal(Step(job=job, ids_done=100_000, last=True, at=NOON))
+            store.vacuum()
+
+    assert max(sizes) <= 18 * 100_000
+
+
+def size_of(database: Postgres) -> int:
+    """Return how many bytes respondent IDs take, without what sixteen empty partitions do."""
+    statement = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('id_chunks')"
+    return int(ask(database, statement)[0][0]) - 16 * EMPTY_PARTITION
+
+
+@pytest.mark.anyio
+async def test_a_service_that_cannot_start_leaves_no_connection_behind(database_url: str, open_service: Opener) -> None:
+    database = Postgres(url=database_url)
+    open_store(database).close()
+    change(database, "ALTER TABLE target_groups RENAME TO lost")
+    with pytest.raises(StoreFault):
+        async with open_service(ServiceSettings(database=database)):
+            raise AssertionError
+
+    with anyio.fail_after(10):
+        while ask(database, OTHERS) != [(0,)]:
+            await anyio.lowlevel.checkpoint()

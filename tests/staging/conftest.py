@@ -92,7 +92,8 @@ def fronted(settings: Settings) -> Fronted:
     async def front(era: str, *, answer: ElicitationFnT | None = None, **overrides: Any) -> AsyncGenerator[Front]:
         moment = [datetime(2030, 1, 1, 12, tzinfo=UTC)]
         effects = Effects(clock=Clock(now=lambda: moment[0], sleep=nap))
-        parts = parts_for(settings.model_copy(update=overrides), effects=effects)
+        told = {"approval_minimum": "client-elicited", **overrides}
+        parts = parts_for(settings.model_copy(update=told), effects=effects)
         transport = httpx.ASGITransport(app=build_app(parts))
         with anyio.fail_after(PATIENCE):
             async with (

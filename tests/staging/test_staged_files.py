@@ -137,7 +137,7 @@ async def test_a_replacement_uses_its_ticket_when_somebody_has_agreed_and_not_be
         phrase = params.message.partition("type: ")[2].partition("\n")[0]
         return ElicitResult(action="accept", content={"phrase": phrase if says.pop(0) == "yes" else "no"})
 
-    async with fronted(era, answer=reply) as front:
+    async with fronted(era, answer=reply, approval_minimum="client-elicited") as front:
         await ended(front, await front.call("upload_recontacts", ids=identifiers(9)))
         ticket = await front.staged(content)
         declined = await front.refused("replace_recontacts", ticket=ticket)
@@ -151,6 +151,19 @@ async def test_a_replacement_uses_its_ticket_when_somebody_has_agreed_and_not_be
     assert (again["job_id"], again["repeated"], again["dropped"]) == (job["job_id"], True, job["dropped"])
     assert {error["code"] for error in used} == {"TICKET_NOT_VALID"}
     assert (status, overview["saved_respondent_ids_count"], len(asked)) == ("Completed", 3, 2)
+
+
+async def test_a_file_is_kept_while_a_person_is_asked_and_no_longer_than_a_day(
+    era: str, fronted: "Fronted", content: bytes, identifiers: Callable[[int], list[str]]
+) -> None:
+    async with fronted(era) as front:
+        await ended(front, await front.call("upload_recontacts", ids=identifiers(9)))
+        ticket = await front.staged(content)
+        codes: list[str] = []
+        for seconds in (0, *[1_799] * 48, 60):
+            front.pass_time(seconds)
+            codes.append((await front.refused("replace_recontacts", ticket=ticket))["code"])
+    assert codes == ["APPROVAL_REQUIRED"] * 49 + ["TICKET_NOT_VALID"]
 
 
 async def test_the_same_ticket_under_another_wish_is_not_valid(era: str, fronted: "Fronted", content: bytes) -> None:

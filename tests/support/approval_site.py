@@ -57,20 +57,18 @@ class Site:
     async def asked(self, principal: str, plan_id: str = "PLAN1", **fields: Any) -> Approval:
         """Let a principal ask for the removal of 500 IDs; *fields* are those of the plan, and the code."""
         now, code = self.now(), fields.pop("code", None) or f"ABCD{next(self._codes)}"
-        plan = Plan(
-            **{
-                "plan_id": plan_id,
-                "principal": principal,
-                "group": GROUP,
-                "count": 500,
-                "created_at": now,
-                "expires_at": now + timedelta(minutes=30),
-                "state": PlanState.OPEN,
-                "purpose": PlanPurpose.REPLACEMENT if "new_ids" in fields else PlanPurpose.REMOVAL,
-                **fields,
-            }
-        )
-        return await (await self.parts.opening.decisions()).ledger.approvals.ask(plan, code)
+        told: dict[str, Any] = {
+            "plan_id": plan_id,
+            "principal": principal,
+            "group": GROUP,
+            "count": 500,
+            "created_at": now,
+            "expires_at": now + timedelta(minutes=30),
+            "state": PlanState.OPEN,
+            "purpose": PlanPurpose.REPLACEMENT if "new_ids" in fields else PlanPurpose.REMOVAL,
+            **fields,
+        }
+        return await (await self.parts.opening.decisions()).ledger.approvals.ask(Plan(**told), code)
 
     async def approval(self, plan_id: str = "PLAN1") -> Approval:
         """Return how a plan stands."""
@@ -88,12 +86,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site(settings: Settings, announced: list[str] | None = None) -> AsyncGenerator[Site]:
+async def site(
+    settings: Settings, announced: list[str] | None = None, *, host: str = "127.0.0.1"
+) -> AsyncGenerator[Site]:
     """Serve until the block is left; what the server's terminal shows, in place of stderr, is *announced*."""
     later = [timedelta()]
     clock = Clock(now=lambda: datetime.now(UTC) + later[0])
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        address = f"{host}:{listening.getsockname()[1]}"
         effects = Effects(clock=clock)
         if announced is not None:
             pages = partial(announced_pages, names_of(settings, address), write=announced.append)

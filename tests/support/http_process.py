@@ -9,7 +9,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+from mcp_types import CallToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class Served:
         """Wait for the end of the process; return its exit code and what it said on stderr."""
         _, err = self.process.communicate(timeout=60)
         return self.process.returncode, err
+
+
+def content_of(result: CallToolResult) -> dict[str, Any]:
+    """Return the structure of an answer; an empty one where there is none."""
+    content: dict[str, Any] = result.structured_content or {}
+    return content
 
 
 def all_of(wire: socket.socket) -> bytes:

@@ -4,14 +4,18 @@ import sqlite3
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from recontact_tools.ledger import postgres_migrations, sqlite_connection
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.postgres import Session, connected
 from recontact_tools.ledger.sql import SqlLedger
 
+if TYPE_CHECKING:  # processes that race with one another do without
+    import pytest
+
 SCHEMA = "recontact"
+DATABASES = ("sqlite", "postgresql")
 
 
 class Place(Protocol):
@@ -122,6 +126,11 @@ class SchemaPlace:
     def session(self) -> AbstractContextManager[Session]:
         """Open a connection of the test's own."""
         return closing(connected(self.url, self.schema))
+
+
+def place_of(database: str, request: "pytest.FixtureRequest", file: Path) -> Place:
+    """Return an empty place on one of DATABASES: *file*, or a schema of the test's own database."""
+    return FilePlace(file) if database == "sqlite" else SchemaPlace(request.getfixturevalue("database_url"), SCHEMA)
 
 
 def told(words: list[str]) -> Place:

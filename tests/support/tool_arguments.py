@@ -6,6 +6,7 @@ from recontact_tools.catalog import catalog
 
 SOMEBODY = "5a3b2ada-dead-4bad-8bad-c0ffeec0ffee"
 NOBODYS_JOB = "01BTGNYV6HRNK8K8VKZASZCFZZ"
+REMOTE_TOOLS = [operation.name for operation in catalog(local_files=False)]
 EVERY_TOOL = [operation.name for operation in catalog(local_files=True)]
 # It only looks at what was started here: of all else it says that it was started elsewhere.
 ASKING_TOOLS = [name for name in EVERY_TOOL if name != "cancel_recontact_job"]

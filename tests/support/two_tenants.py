@@ -150,7 +150,7 @@ async def town(settings: Settings, authorization: AuthorizationServer, folder: P
     """Serve until the block is left; *settings* are those of a fresh installation, with what a test adds."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"127.0.0.1:{listening.getsockname()[1]}"
-    chosen = settings.model_copy(update={"auth_issuer": authorization.issuer})
+    chosen = settings.model_copy(update={"auth_issuer": authorization.issuer, "approval_minimum": "client-elicited"})
     place = Town(chosen, replace(authorization, audience=f"http://{address}/mcp"), folder)
     place.base = f"http://{address}"
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 (a directory of the test)

@@ -179,6 +179,7 @@ async def test_every_template_of_the_uri_builder_is_listed(era: str, connect: "C
         (uris.DIFFERENCES, "text/csv"),
         (uris.REPLACEMENT, "application/json"),
         (uris.SNAPSHOT, "text/csv"),
+        (uris.PLAN, "application/json"),
         (uris.AUDIT, "application/json"),
     }
     assert all(template.title and template.description for template in templates)

@@ -167,7 +167,7 @@ async def test_what_cannot_be_read_cannot_be_watched(
     async with connect(era, effects=effects) as client:
         error = await refusal_of(client, uri)
     assert error.error.code == INVALID_PARAMS
-    found = error.error.data or {}
+    found: dict[str, Any] = error.error.data or {}
     assert code == (found["error"]["code"] if "error" in found else None)
     assert found.get("uri") == (None if code else uri)
     assert NOBODYS_JOB not in error.error.message

@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from recontact_tools.errors import ErrorCode, NotAllowed, NotFound, RateLimited, RecontactError
+from recontact_tools.errors import ErrorCode, NotAllowed, NotFound, RateLimited, RecontactError, Unreachable
 from recontact_tools.guardrails import check_phrase, code_read, may_decide
 from recontact_tools.ledger import Approval, Evidence, Ledger, Standing
 from recontact_tools.receipts import Receipt, receipt_of
 from recontact_tools.runtime import ApprovalRules, Clock
-from recontact_tools.sealing import Seal
+from recontact_tools.sealing import KeyUnusable, Seal
 from recontact_tools.uris import plan_uri
 from recontact_tools.watched import Publish, publish_nothing
 
 # ours: enough for a person who mistypes; of 6.5e11 codes a guesser sees next to nothing.
 ATTEMPTS_MOST = 20
 ATTEMPTS_WITHIN = timedelta(minutes=10)
+# How the name of a method ends that a passkey is a part of.
+PASSKEY = "passkey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Decisions:
         """
         approval = await self.plan(plan_id, who=who)
         self._check_undecided(approval)
+        if self.rules.passkey and not method.endswith(PASSKEY):
+            raise passkey_needed()
         await self.check_attempts(f"phrase {plan_id}")
         check_phrase(typed, approval.plan)
         now = self.clock.now()
@@ -109,7 +113,16 @@ class Decisions:
 
     def _receipt(self, approval: Approval, who: str, method: str) -> Receipt:
         now = self.clock.now()
-        return receipt_of(self.seal, approval.plan, approver=who, evidence=Evidence.HUMAN_OOB, method=method, now=now)
+        try:
+            return receipt_of(
+                self.seal, approval.plan, approver=who, evidence=Evidence.HUMAN_OOB, method=method, now=now
+            )
+        except (KeyUnusable, OSError):
+            raise Unreachable(
+                "The key that receipts are signed with cannot be used; nothing was approved.",
+                code=ErrorCode.UNAVAILABLE,
+                next_step="Whoever runs the server has to look at the key of the snapshots.",
+            ) from None
 
     def _check_undecided(self, approval: Approval) -> None:
         if approval.standing(self.clock.now()) is not Standing.AWAITING:
@@ -137,6 +150,14 @@ def no_such_code() -> NotFound:
     return NotFound(
         "There is no such code for you to decide about, or it has expired.",
         next_step="Ask for the code again: the assistant's call, repeated, shows it or a new one.",
+    )
+
+
+def passkey_needed() -> NotAllowed:
+    """Say that a passkey has to confirm it, and none did."""
+    return NotAllowed(
+        "This has to be confirmed with a registered passkey, and was not; nothing was approved.",
+        next_step="Open the page again, and unlock the device that holds the passkey.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from recontact_tools.observing import UNWATCHED
 from recontact_tools.watched import publish_nothing
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from recontact_tools.errors import NotAllowed
     from recontact_tools.gateway import Gateway
     from recontact_tools.ledger import Ledger
+    from recontact_tools.observing import Observer
     from recontact_tools.policy import Policy
     from recontact_tools.runtime import Clock
     from recontact_tools.sealing import Seal
@@ -65,6 +67,7 @@ class Desk:
     publish: Publish = publish_nothing
     mandates: Callable[[str, int], Awaitable[Mandate]] | None = None
     objection: NotAllowed | None = None
+    observer: Observer = UNWATCHED
     gate: Gate = field(default_factory=Gate)
 
     async def acting_for(self, principal: str, account_id: int) -> Desk:

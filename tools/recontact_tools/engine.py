@@ -64,6 +64,11 @@ class DurableEngine:
         self._expires_next = desk.clock.now()
         self._submitted: set[str] = set()
 
+    @property
+    def executes(self) -> bool:
+        """Whether this process executes now; another one does otherwise."""
+        return self._crew.executes
+
     async def submit(self, work_id: str) -> None:
         """Start the workflow of an intent or a replacement, here or in the process that executes; once."""
         await self._crew.join()

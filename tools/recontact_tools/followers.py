@@ -23,7 +23,7 @@ from recontact_tools.stages import FOLLOWED_AT_MOST, MISSES_AT_MOST, Looks
 from recontact_tools.uris import changed_uris, job_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from recontact_tools.runtime import Runtime
     from recontact_tools.seats import Seat
@@ -45,11 +45,22 @@ FIRST_SECONDS = 5.0
 
 
 class Followers:
-    """Has jobs followed that this ledger did not start: here, or in the process that has the *seat*."""
+    """Has jobs followed that this ledger did not start: here, or in the process that has the *seat*.
 
-    def __init__(self, seat: Seat, runtime: Runtime, watched: Watched) -> None:
+    *runtime_for* finds what an account is looked at with; None: everything with *runtime*.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        runtime: Runtime,
+        watched: Watched,
+        *,
+        runtime_for: Callable[[int], Awaitable[Runtime]] | None = None,
+    ) -> None:
         self._seat = seat
         self._runtime = runtime
+        self._runtime_for = runtime_for
         self._watched = watched
         self._asked: dict[str, JobKey] = {}
         self._followed: set[JobKey] = set()
@@ -77,8 +88,12 @@ class Followers:
         for refusal in refusals:
             raise refusal
 
+    async def _with(self, key: JobKey) -> Runtime:
+        """Return what a job is looked at with: other accounts may take other credentials."""
+        return self._runtime if self._runtime_for is None else await self._runtime_for(key.group.account_id)
+
     async def _ask(self, key: JobKey) -> None:
-        runtime, job = self._runtime, None
+        runtime, job = await self._with(key), None
         if await runtime.ledger.find_job(key.kind, key.job_id, key.group) is not None:
             return
         with suppress(RateLimited, Unreachable):  # which say nothing about the job
@@ -168,7 +183,7 @@ class Followers:
     async def _look(self, key: JobKey, looks: Looks, asked: Asked) -> tuple[Looks, Look | None]:
         """Look once, and count how that went."""
         try:
-            seen = await look_once(self._runtime, key.group, key.kind, key.job_id, asked)
+            seen = await look_once(await self._with(key), key.group, key.kind, key.job_id, asked)
         except RecontactError as error:
             return looks.hindered(error), None
         return Looks(), seen.look

@@ -138,7 +138,7 @@ async def _replacement(
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
-    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key)
+    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key, asks=True)
     source = await read_source(runtime, group, given)
     return await wished_from(runtime, group, source, given.id_type, key=idempotency_key)
 

@@ -73,7 +73,7 @@ def check_read(policy: Policy, group: TargetGroup) -> Readable:
     return Readable(group)
 
 
-def check_parts(policy: Policy, target_group_id: str, project_id: str | None, account_id: int | None) -> None:
+def check_parts(policy: Policy, target_group_id: str | None, project_id: str | None, account_id: int | None) -> None:
     """Accept what is known so far of where a target group lives; None is not known yet and denies nothing.
 
     Raises:
@@ -85,7 +85,7 @@ def check_parts(policy: Policy, target_group_id: str, project_id: str | None, ac
         raise _denied(policy, "account", "accounts")
     if policy.projects is not None and project_id is not None and project_id not in policy.projects:
         raise _denied(policy, "project", "projects")
-    if policy.target_groups is not None and target_group_id not in policy.target_groups:
+    if policy.target_groups is not None and target_group_id is not None and target_group_id not in policy.target_groups:
         raise _denied(policy, "target group", "target_groups")
 
 

@@ -1,6 +1,7 @@
 """Where the identifiers of an upload come from, read and cleaned: a file here, a staged one, or a short list."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
@@ -35,6 +36,7 @@ class Given:
     id_type: IdType
     column: str | None
     key: str | None = None
+    asks: bool = False  # whether a person is asked before it is used
 
     @property
     def wish(self) -> tuple[str, ...]:
@@ -68,7 +70,13 @@ async def read_source(runtime: Runtime, group: TargetGroup, given: Given) -> Sou
         if local:
             raise ticket_not_valid()
         return await open_ticket(
-            runtime, group, source.ticket, wish=given.wish, column=given.column, id_type=given.id_type
+            runtime,
+            group,
+            source.ticket,
+            wish=given.wish,
+            column=given.column,
+            id_type=given.id_type,
+            waits=timedelta(seconds=runtime.rules.approval.seconds if given.asks else 0.0),
         )
     if not local:
         raise not_read_from_here()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,8 @@ from recontact_tools.runtime import Runtime
 from recontact_tools.sealed_lists import cannot_be_opened
 from recontact_tools.sealing import KeyUnusable, Seal, SealBroken
 
+# ours: who was asked in the evening may answer in the morning; nothing is kept for longer by asking again.
+_WAITS_MOST = timedelta(days=1)
 PIECE_BYTES = 262_144  # ours: twenty pieces of the largest file, and little memory beside it while one is sealed
 
 
@@ -43,8 +46,11 @@ async def open_ticket(
     wish: tuple[str, ...],
     column: str | None,
     id_type: IdType,
+    waits: timedelta = timedelta(0),
 ) -> Source:
     """Return the staged file of a ticket; *wish* is all that the call says besides, so that it is known again.
+
+    *waits* is for how long a person may be asked before the file is used: it is kept as long, a day at most.
 
     Raises:
         InvalidInput: TICKET_NOT_VALID, the same for every reason; TICKET_EMPTY while nothing has arrived; or what
@@ -62,6 +68,9 @@ async def open_ticket(
         raise _ticket_empty(found)
     content = await _content(runtime, found)
     file = await to_thread.run_sync(lambda: read_identifiers(content, column=column, id_type=id_type))
+    until = min(now + waits, found.created_at + _WAITS_MOST)
+    if until > found.expires_at:
+        await tickets.prolong(found.ticket_id, until=until)
     return Source(file, Spending(found.ticket_id, said, report_of(file)))
 
 

@@ -78,11 +78,13 @@ async def send(desk: Desk, intent_id: str) -> Sent:
     async with desk.at_work():
         intent = await recorded(desk, intent_id)
     desk = await _acting(desk, intent)
-    objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
-    async with desk.at_work():
-        sent = await _sent_once(desk, intent, objection)
-        if intent.kind is JobKind.REMOVAL:
-            await _tell_of_removal(desk, intent, sent)
+    with desk.observer.job(intent.kind.value, "send") as tell:
+        objection = await _objection(desk, intent) if intent.state is IntentState.PLANNED else None
+        async with desk.at_work():
+            sent = await _sent_once(desk, intent, objection)
+            if intent.kind is JobKind.REMOVAL:
+                await _tell_of_removal(desk, intent, sent)
+        tell(sent.value)
     return sent
 
 
@@ -216,13 +218,26 @@ class Looks:
 
 
 async def follow(desk: Desk, intent_id: str) -> None:
-    """Look at a started job until it has ended, on the schedule of `schedule.next_look`.
+    """Look at a started job until it has ended, as `_follow` does, and tell how it ended."""
+    intent = await recorded(desk, intent_id)
+    desk = await _acting(desk, intent)
+    with desk.observer.job(intent.kind.value, "follow") as tell:
+        tell(_end_of(await _follow(desk, intent)))
+
+
+def _end_of(intent: Intent) -> str:
+    if intent.job is not None and intent.job.is_finished:
+        return "completed" if intent.job.is_completed else "failed"
+    return "lost sight of"
+
+
+async def _follow(desk: Desk, intent: Intent) -> Intent:
+    """Look at a started job until it has ended, on the schedule of `schedule.next_look`; return it as it is then.
 
     Whoever takes a job over looks soon, however old it is. Its end is told here even if somebody else saw it first:
     who did may have died before telling.
     """
-    intent = await recorded(desk, intent_id)
-    desk = await _acting(desk, intent)
+    intent_id = intent.intent_id
     rate = await rate_of(desk.ledger, intent.kind, intent.group.account_id, pace=desk.pace)
     looks, waited, delay = Looks(), 0.0, first_look(pace=desk.pace)
     while intent.state is IntentState.STARTED:
@@ -243,6 +258,7 @@ async def follow(desk: Desk, intent_id: str) -> None:
         delay = hindered_look(delay, looks.vain, retry_after=looks.retry_after)
     async with desk.at_work():
         await desk.publish(*changed_by(intent))
+    return intent
 
 
 async def _look(desk: Desk, intent: Intent, looks: Looks) -> Looks:

@@ -20,6 +20,14 @@ DENY = "deny"
 
 def approve(
     code: Annotated[str | None, typer.Argument(help="The code that the assistant showed.", show_default=False)] = None,
+    enrol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRINCIPAL",
+            help="Show a code with which this person, `issuer#subject`, may register one passkey within an hour.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Approve or deny a removal or a replacement that an assistant asked for; without a code, list what waits.
 
@@ -34,11 +42,16 @@ def approve(
     if code is not None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         stop("There is no terminal to ask at; nothing was decided.", cure="A person has to run this command.", code=2)
 
-    async def run(ledger: "Ledger") -> None:
+    async def run(ledger: "Ledger") -> bool:
         decisions = decisions_of(settings, ledger, Clock(), None, announcing(ledger))
-        await (_list(decisions) if code is None else _decide(decisions, code))
+        if enrol is not None:
+            await _enrol(decisions, enrol)
+        else:
+            await (_list(decisions) if code is None else _decide(decisions, code))
+        return True
 
-    with_ledger(settings, run, otherwise=None)
+    if not with_ledger(settings, run, otherwise=False):
+        stop("Nothing was asked for here yet.", cure="The server makes its ledger with the first call.")
 
 
 async def _list(decisions: "Decisions") -> None:
@@ -56,6 +69,13 @@ async def _list(decisions: "Decisions") -> None:
         table.add_row(code_shown(one.code), f"{plan.expires_at:%H:%M}", plan.group.target_group_id, asked_for(plan))
     person().print(table)
     person().print("Decide with `recontact-mcp approve CODE`.", markup=False)
+
+
+async def _enrol(decisions: "Decisions", principal: str) -> None:
+    from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, enrolment
+
+    approvals, now = decisions.ledger.approvals, decisions.clock.now()
+    typer.echo(await enrolment(approvals, principal, now=now, lasts=ENROLMENT_LASTS))
 
 
 async def _decide(decisions: "Decisions", code: str) -> None:

@@ -1,7 +1,7 @@
 """`recontact-mcp audit`: what was asked for, agreed to, sent and refused, and whether the record is whole."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,17 +10,18 @@ from rich.markup import escape
 from rich.table import Column
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled
-from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.storage import reading
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import read_pasted
 from recontact_tools.ledger import LedgerFault
-from recontact_tools.ledger.audit import before, verify
-from recontact_tools.ledger.sqlite_connection import reading
+from recontact_tools.ledger.audit import EVERY, before, verify
+from recontact_tools.ledger.faults import NoLedger
 from recontact_tools.ledger.trail import Recorded, Verdict, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
+
+    from recontact_mcp.settings import Settings
 
 # What an entry's event is printed in, by how its name begins or ends; everything else is plain.
 STYLES = {
@@ -33,7 +34,7 @@ STYLES = {
     "_completed": "green",
     "_proved": "green",
 }
-FAULTS = ("The ledger cannot be read.", "Look with `recontact-mcp doctor`, and keep the file as it is.")
+FAULTS = ("The ledger cannot be read.", "Look with `recontact-mcp doctor`, and keep it as it is.")
 
 
 def audit(
@@ -62,12 +63,12 @@ def audit(
     It works while servers run, and only reads. The exit code of --verify and --expect is 1 if the chain is broken
     or the noted head is not in it. Note the head that is printed: it is what shows later that no end was cut off.
     """
-    file = settings_or_stop().home / LEDGER_FILE
+    settings = settings_or_stop()
     if check or expect is not None:
-        _conclude(_verified(file, expect), as_json=as_json)
+        _conclude(_verified(settings, expect), as_json=as_json)
         return
     wanted = Wanted(target_group_id=_group(target_group), job_id=job)
-    entries, head = _read(file, wanted, last)
+    entries, head = _read(settings, wanted, last)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry), sort_keys=True))
@@ -84,22 +85,19 @@ def _group(target_group: str | None) -> str | None:
         stop("--target-group is no target group.", cure="Give its 26 letters and digits, or its URL.", code=2)
 
 
-def _read(file: "Path", wanted: Wanted, last: int) -> "tuple[list[Recorded], Recorded | None]":
+def _read(settings: "Settings", wanted: Wanted, last: int) -> "tuple[list[Recorded], Recorded | None]":
     """Return the wanted entries, the oldest first, and the newest of all."""
-    if not file.exists():
-        return [], None
-    with _anticipating_faults(), reading(file) as connection:
-        # source: sqlite.org/lang_select.html: a negative limit is none.
-        entries = before(connection, None, wanted, last or -1)
+    with _anticipating_faults(), suppress(NoLedger), reading(settings) as connection:
+        entries = before(connection, None, wanted, last or EVERY)
         head = before(connection, None, Wanted(), 1)
-    return entries[::-1], head[0] if head else None
+        return entries[::-1], head[0] if head else None
+    return [], None
 
 
-def _verified(file: "Path", expected: str | None) -> Verdict:
-    if not file.exists():
-        return Verdict(expected=expected, found=expected is None)
-    with _anticipating_faults(), reading(file) as connection:
+def _verified(settings: "Settings", expected: str | None) -> Verdict:
+    with _anticipating_faults(), suppress(NoLedger), reading(settings) as connection:
         return verify(connection, expected)
+    return Verdict(expected=expected, found=expected is None)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from recontact_mcp.cli.audit import audit
 from recontact_mcp.cli.check import check
 from recontact_mcp.cli.demo import demo
 from recontact_mcp.cli.doctor import doctor
+from recontact_mcp.cli.explain import explain
 from recontact_mcp.cli.jobs import jobs
+from recontact_mcp.cli.receipt import receipt
 from recontact_mcp.cli.restore import restore
 from recontact_mcp.cli.serve import serve
 from recontact_mcp.cli.service import service
@@ -28,12 +30,14 @@ app = typer.Typer(
 app.command(rich_help_panel="Try it")(demo)
 app.command(rich_help_panel="Try it")(check)
 app.command(rich_help_panel="Try it")(doctor)
+app.command(rich_help_panel="Try it")(explain)
 app.command(rich_help_panel="See and undo")(jobs)
 app.command(rich_help_panel="See and undo")(approve)
 app.add_typer(snapshots, rich_help_panel="See and undo")
 app.command(rich_help_panel="See and undo")(restore)
 app.command(rich_help_panel="Run it")(serve)
 app.command(rich_help_panel="Run it")(audit)
+app.add_typer(receipt, rich_help_panel="Run it")
 app.add_typer(service, rich_help_panel="Run it")
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from recontact_mcp.cli import doctor_checks as look
 from recontact_mcp.cli.console import person, titled, write_json
 from recontact_mcp.cli.doctor_api import examine_api
+from recontact_mcp.cli.doctor_database import database
 from recontact_mcp.cli.findings import Finding
 from recontact_mcp.logs import configure
 from recontact_mcp.settings import Settings, SettingsError, load_settings, variable
@@ -85,6 +86,7 @@ async def examine(settings: Settings, named: Pasted | None = None) -> "tuple[lis
         *look.strange_variables(),
         look.data_directory(settings.data_dir),
         *look.databases(settings.data_dir),
+        *await database(settings),
     ]
     usable = all(finding.state != "fail" for finding in findings)
     findings += await examine_api(settings, named, usable=usable)

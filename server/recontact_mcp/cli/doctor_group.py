@@ -1,20 +1,18 @@
 """The doctor's looks at one target group: is it where it is said to be, and which operations does its account have."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 from recontact_mcp.cli import doctor_answers as answers
 from recontact_mcp.cli.findings import Finding, Look
 from recontact_mcp.opening import policy_of
 from recontact_mcp.settings import Settings
-from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.storage import existing_ledger
 from recontact_tools.errors import NotFound, RecontactError
 from recontact_tools.explaining import why_not_found
 from recontact_tools.gateway import Gateway
 from recontact_tools.guardrails.pasted import Pasted
 from recontact_tools.ledger import LedgerFault
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 
 GROUP, OPERATIONS = "Target group", "Newer operations"
@@ -81,9 +79,9 @@ class GroupLooks:
 
 
 async def last_used(settings: Settings) -> TargetGroup | None:
-    """Return the target group that a job was started for last from this data directory."""
+    """Return the target group that a job was started for last; what is wrong with the ledger is said elsewhere."""
     with suppress(LedgerFault):
-        async with _ledger(settings) as ledger:
+        async with existing_ledger(settings) as ledger:
             for target_group_id in await ledger.known_target_groups("", 1):
                 return next(iter(await ledger.places(target_group_id)), None)
     return None
@@ -92,23 +90,6 @@ async def last_used(settings: Settings) -> TargetGroup | None:
 async def recorded_places(settings: Settings, target_group_id: str) -> tuple[TargetGroup, ...]:
     """Return under which accounts and projects jobs of a target group were accepted from this data directory."""
     with suppress(LedgerFault):
-        async with _ledger(settings) as ledger:
+        async with existing_ledger(settings) as ledger:
             return await ledger.places(target_group_id)
     return ()
-
-
-@asynccontextmanager
-async def _ledger(settings: Settings) -> AsyncGenerator[SqlLedger]:
-    """Open the ledger, which is a courtesy here: what is wrong with it is said where it is needed.
-
-    Raises:
-        LedgerFault: There is none, or it cannot be used.
-    """
-    file = settings.home / LEDGER_FILE
-    if not file.exists():
-        raise LedgerFault
-    ledger = SqlLedger.open(file)
-    try:
-        yield ledger
-    finally:
-        await ledger.aclose()

@@ -31,21 +31,16 @@ def with_ledger(settings: "Settings", work: "Callable[[Ledger], Awaitable[_Resul
     Raises:
         typer.Exit: The ledger cannot be read, or the work was refused.
     """
-    from recontact_mcp.storage import LEDGER_FILE
+    from recontact_mcp.storage import existing_ledger
     from recontact_tools.ledger import LedgerFault
-    from recontact_tools.ledger.sql import SqlLedger
-
-    file = settings.home / LEDGER_FILE
-    if not file.exists():
-        return otherwise
+    from recontact_tools.ledger.faults import NoLedger
 
     async def run() -> _Result:
-        ledger = SqlLedger.open(file)
         try:
-            return await work(ledger)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await ledger.aclose()
+            async with existing_ledger(settings) as ledger:
+                return await work(ledger)
+        except NoLedger:
+            return otherwise
 
     trouble: list[BaseException] = []
     result = otherwise
@@ -82,4 +77,4 @@ def _tell(error: BaseException) -> None:
         unreadable = error.code is ErrorCode.SNAPSHOT_UNREADABLE
         stop(f"{error.code.value}: {error.message}", cure=KEY_CURE if unreadable else error.next_step)
     said = "its directory" if isinstance(error, OSError) else str(error)
-    stop(f"The ledger cannot be used: {said}.", cure="What is wrong with the data directory: recontact-mcp doctor")
+    stop(f"The ledger cannot be used: {said}.", cure="What is wrong, and how to mend it: recontact-mcp doctor")

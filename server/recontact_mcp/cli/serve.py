@@ -3,6 +3,7 @@
 # Imports stand inside the functions that need them: `--help` does not pay for the SDK.
 # ruff: noqa: PLC0415
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from socket import socket
 
+    from recontact_mcp.remote.parts import Parts
+    from recontact_mcp.remote.serving import Beside
     from recontact_mcp.settings import Settings
+    from recontact_tools.observing import Observer
 
 
 class Transport(StrEnum):
@@ -35,7 +39,7 @@ def serve(
 ) -> None:
     """Serve MCP: over stdio (the default), or over streamable HTTP.
 
-    Over HTTP no local file can be read: a client uploads a short list of ids instead of a path. More than this
+    Over HTTP no local file can be read: stage_upload lets a person send one to the server. More than this
     machine is served only with a public URL and an authorization server; SIGTERM ends it without losing a call.
     """
     if transport is Transport.STDIO:
@@ -53,19 +57,47 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     if objection:
         stop(objection, cure=binding.cure(settings), code=2)
     from recontact_mcp.logs import configure
+    from recontact_mcp.opening import Effects
     from recontact_mcp.remote.app import build_app
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
+    from recontact_mcp.settings import SettingsError
 
     configure(settings.log_level, settings.log_format)
+    effects = Effects(observers=_observers())
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
     address = f"{binding.shown(host)}:{taken}"
-    parts = parts_for(settings, address=address, state_keys=_state_keys(settings))
+    try:
+        parts = parts_for(settings, effects=effects, address=address, state_keys=_state_keys(settings))
+    except SettingsError as error:
+        stop("The access file cannot be used.", cure="\n".join(error.problems), code=2)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
     words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
-    run(build_app(parts), parts, listening, ready=lambda: person().print(words))
+    run(build_app(parts), parts, listening, ready=lambda: person().print(words), beside=_beside(parts))
+
+
+def _observers() -> "tuple[Observer, ...]":
+    from recontact_mcp.telemetry import TelemetryError, observers
+
+    try:
+        return observers(os.environ)
+    except TelemetryError as error:
+        stop(str(error), code=2)
+
+
+def _beside(parts: "Parts") -> "Beside | None":
+    """Return what serves the numbers, on a port of its own."""
+    from recontact_mcp.remote.app import build_watching_app
+    from recontact_mcp.remote.serving import Beside
+    from recontact_mcp.settings_values import split_address
+
+    app, address = build_watching_app(parts), parts.settings.metrics_address
+    if app is None or address is None:
+        return None
+    host, port = split_address(address)
+    return Beside(app, _listening(host, port or 0))
 
 
 def _listening(host: str, port: int) -> "socket":
@@ -74,7 +106,10 @@ def _listening(host: str, port: int) -> "socket":
     try:
         return listen(host, port)
     except OSError:
-        stop(f"Port {port} on {host} cannot be used.", cure="Choose another one with --port, or 0 for any.")
+        stop(
+            f"Port {port} on {host} cannot be used.",
+            cure="Choose another one (--port, RECONTACT_METRICS_ADDRESS), or 0.",
+        )
 
 
 def _state_keys(settings: "Settings") -> "Sequence[bytes]":

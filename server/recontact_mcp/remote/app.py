@@ -66,6 +66,13 @@ def build_app(parts: Parts) -> Application:
     return Application(parts)
 
 
+def build_watching_app(parts: Parts) -> Starlette | None:
+    """Build what is served beside it, on the port for those who watch the process; None where nobody does."""
+    if parts.metrics is None:
+        return None
+    return Starlette(routes=[*parts.metrics.routes(), *health.routes(parts)])
+
+
 def _guarded(parts: Parts, endpoint: McpEndpoint) -> ASGIApp:
     settings = parts.settings
     share = Share(settings.calls_per_second, settings.calls_at_once, settings.http_sessions_per_caller)

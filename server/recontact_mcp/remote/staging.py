@@ -73,7 +73,7 @@ class Door:
     async def _answered(self, request: Request, secret: str) -> Answer:
         try:
             with anticipating_faults():
-                runtime = await self._parts.opening.runtime()
+                runtime = await self._parts.opening.receiving()
                 ticket = await awaited_by(runtime, secret)
                 if ticket is None:
                     return answers.NO_SUCH_ADDRESS

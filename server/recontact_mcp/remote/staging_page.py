@@ -39,7 +39,7 @@ _SCRIPT: Final = """
   const counted = (bytes) => bytes.toLocaleString("en") + (bytes === 1 ? " byte" : " bytes");
 
   const choose = (file) => {
-    if (finished) return;
+    if (finished || input.disabled) return;
     chosen = null;
     send.disabled = true;
     if (!file) { say(""); return; }
@@ -99,6 +99,7 @@ _SCRIPT: Final = """
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files.length > 1) { choose(null); complain("Send one file at a time."); return; }
+    if (!input.disabled) input.files = event.dataTransfer.files;
     choose(event.dataTransfer.files[0]);
   });
   if (!secret) {

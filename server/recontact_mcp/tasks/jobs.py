@@ -12,6 +12,7 @@ from mcp_types import CallToolRequestParams, CallToolResult
 
 from recontact_mcp.boundary import OPERATIONS, unreadable
 from recontact_mcp.opening import Opening
+from recontact_mcp.scopes import READING, Scope, check_scopes, of_request
 from recontact_mcp.tasks.judging import judged, running
 from recontact_mcp.tasks.wire import Asking, TaskState
 from recontact_tools.errors import RecontactError
@@ -86,7 +87,7 @@ class JobTasks:
     async def cancel(self, ctx: Asking, task_id: str) -> bool:
         """See `Work.cancel`; why a job goes on is told by its state from then on."""
         del ctx
-        runtime = await self._runtime()
+        runtime = await self._runtime(of_request("tasks/cancel", None))
         task = await _own(runtime, task_id)
         if task is None:
             return False
@@ -103,8 +104,9 @@ class JobTasks:
         task = await _own(runtime, task_id)
         return None if task is None else await _uri(runtime, task)
 
-    async def _runtime(self) -> Runtime:
+    async def _runtime(self, needed: frozenset[Scope] = READING) -> Runtime:
         try:
+            check_scopes(self._opening.caller().scopes, needed)
             return await self._opening.runtime()
         except RecontactError as error:
             raise unreadable(error) from None

@@ -32,6 +32,7 @@ from recontact_tools.gateway.verdicts import bad_cursor, endless_pages, is_bad_r
 from recontact_tools.gateway.way import Way
 from recontact_tools.gateway.wire import Wire
 from recontact_tools.models import IdType, Job, JobPage, RespondentPage, TargetGroup
+from recontact_tools.observing import Observer
 from recontact_tools.versions import Feature, Features, version_named
 
 T = TypeVar("T")
@@ -80,6 +81,10 @@ class Gateway:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def be_watched(self, observer: Observer) -> None:
+        """Let *observer* watch every request from now on."""
+        self._wire.observer = observer
 
     async def aclose(self) -> None:
         """Close all connections, and the transport that was passed in."""

@@ -61,6 +61,8 @@ def _segment(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
+    if text.isascii() and text.isalnum():  # as nearly all ids are
+        return text
     with suppress(UnicodeEncodeError):
         return quote(text, safe="")
     raise InvalidInput(

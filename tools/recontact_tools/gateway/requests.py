@@ -7,6 +7,7 @@ import httpx
 
 from recontact_tools.errors import InvalidInput
 from recontact_tools.gateway.connection import Connection
+from recontact_tools.gateway.observed import OPERATION, TOKEN
 
 READS_KEPT = 256  # ours: more target groups than one server serves in a day, at about 2 KB each
 
@@ -73,7 +74,7 @@ class Requests:
                 "auth_scopes": connection.auth_scopes,
                 "audience": connection.audience,
             },
-            extensions=self._extensions,
+            extensions={**self._extensions, OPERATION: TOKEN},
         )
 
     def _build_read(self, target: str, token: str) -> httpx.Request:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 
 from recontact_tools.errors import ErrorCode, RateLimited, Unreachable
+from recontact_tools.gateway.observed import ATTEMPT
 from recontact_tools.gateway.verdicts import is_held_back
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Retries:
         Raises:
             Unreachable: It took longer than the time of one read.
         """
-        with anyio.move_on_after(self.seconds):
+        with anyio.CancelScope(deadline=anyio.current_time() + self.seconds):
             return await whole()
         raise Unreachable(
             "No usable answer came in the time that one call has; nothing was changed.",
@@ -72,6 +73,7 @@ class Retries:
         give_up_at = self.now() + self.seconds
         attempt = 1
         while True:
+            ATTEMPT.set(attempt)
             try:
                 return await once(min(give_up_at, self.now() + RETRY_AFTER_SECONDS_MAX))
             except (Unreachable, RateLimited) as error:

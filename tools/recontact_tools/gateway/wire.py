@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import httpx
@@ -11,6 +11,10 @@ import httpx
 from recontact_tools.gateway.answers import Answer, Broken, Exchanged
 from recontact_tools.gateway.clients import client_for
 from recontact_tools.gateway.connection import Connection
+from recontact_tools.gateway.observed import ATTEMPT, operation_of, outcome_of
+
+if TYPE_CHECKING:
+    from recontact_tools.observing import Observer
 
 BODY_BYTES_MAX = 8_000_000  # ours: a file is under 5 MB in every reading of the API's limit, pages far smaller
 
@@ -37,6 +41,7 @@ class Wire:
         # httpx logs whole URLs at INFO, and cursors in URLs hold respondent IDs.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        self.observer: Observer | None = None
         self._exchange_seconds = connection.exchange_seconds
         if transport is None:
             client = client_for(connection)
@@ -54,6 +59,14 @@ class Wire:
 
     async def exchange(self, request: httpx.Request) -> Exchanged:
         """Send *request* once and return what came of it, whatever that is; whoever reads bounds the whole of it."""
+        if self.observer is None:
+            return await self._settled(request)
+        with self.observer.exchange(operation_of(request), ATTEMPT.get()) as tell:
+            exchanged = await self._settled(request)
+            tell(outcome_of(exchanged))
+        return exchanged
+
+    async def _settled(self, request: httpx.Request) -> Exchanged:
         try:
             return await self._exchange(request)
         except NOT_CONNECTED as error:

@@ -24,6 +24,8 @@ _SELECT = f"SELECT {_COLUMNS} FROM audit"  # noqa: S608 - constants of ours
 PAGE = 500
 _BEFORE_ALL = -(2**63)
 _AFTER_ALL = 2**63 - 1
+EVERY = _AFTER_ALL
+"""A size that no trail has."""
 
 # Each condition with the fields of `Wanted` that it takes.
 _CONDITIONS = (

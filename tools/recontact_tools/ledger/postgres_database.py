@@ -8,12 +8,14 @@ from functools import partial
 from typing import Self, TypeVar
 
 import psycopg
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from recontact_tools.ledger.bell import Bell
 from recontact_tools.ledger.database import Connection
+from recontact_tools.ledger.faults import NoLedger
 from recontact_tools.ledger.postgres import (
     CONNECTING,
     PostgresConnection,
@@ -22,7 +24,7 @@ from recontact_tools.ledger.postgres import (
     connected,
     settle,
 )
-from recontact_tools.ledger.postgres_migrations import migrate, write_lock
+from recontact_tools.ledger.postgres_migrations import migrate, schema_version, write_lock
 
 _Result = TypeVar("_Result")
 _Work = Callable[[Connection], _Result]
@@ -30,11 +32,14 @@ _Work = Callable[[Connection], _Result]
 # ours: one writes at a time, and the others read for less than a millisecond each; with the bell, the locks and the
 # engine's four a replica takes ten, and eight of them share a server of PostgreSQL's usual hundred.
 CONNECTIONS_MOST = 4
+# ours: one that writes, and one that scrubs meanwhile.
+WRITERS_MOST = 2
 # ours: a read takes less than a millisecond, so who waits this long waits for a server that is away, and is told so.
 WAIT_SECONDS = 5.0
 # ours: the pool waits twice as long after each vain attempt, for five minutes if it is let. Once it has given up it
 # begins anew with the next call, which is served if the server is back.
 RECONNECT_SECONDS = 3.0
+_WRITERS: RunVar[CapacityLimiter] = RunVar("writers of the ledger")
 
 
 class PostgresDatabase:
@@ -56,16 +61,19 @@ class PostgresDatabase:
         self._write_lock = threading.Lock()
 
     @classmethod
-    def open(cls, url: str, schema: str) -> Self:
-        """Open the ledger in *schema*, which is made where it is missing; blocks.
+    def open(cls, url: str, schema: str, *, make: bool = True) -> Self:
+        """Open the ledger in *schema*, which we *make* where it is missing, or else refuse; blocks.
 
         Raises:
+            NoLedger: there is none, and none is to be made.
             LedgerUnavailable: the server does not answer, refuses us, or the ledger is one of a newer version.
         """
         # Its warnings hold the driver's texts, which name hosts and users.
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         with anticipating_postgres():
             with connected(url, schema) as session:
+                if not make and schema_version(session, schema) is None:
+                    raise NoLedger
                 migrate(session, schema)
             pool = ConnectionPool[Session](
                 url,
@@ -90,7 +98,7 @@ class PostgresDatabase:
                     self._scrub()
                 return result
 
-        return await to_thread.run_sync(run)
+        return await to_thread.run_sync(run, limiter=_writers())
 
     async def read(self, read: _Work[_Result]) -> _Result:
         """See `Database.read`."""
@@ -131,6 +139,15 @@ class PostgresDatabase:
         return self._run(work, begin=begin, again=False)
 
     def _scrub(self) -> None:
-        """Clear the pages that payloads and sealed lists were on; a sibling that does so already is not waited for."""
+        """Clear the pages that payloads and sealed pieces were on; a sibling that does so already is not waited for."""
         with suppress(psycopg.Error), self._pool.connection() as session:
-            session.execute("VACUUM (SKIP_LOCKED) payloads, snapshot_pieces")
+            session.execute("VACUUM (SKIP_LOCKED) payloads, snapshot_pieces, ticket_pieces")
+
+
+def _writers() -> CapacityLimiter:
+    """Return what keeps writes that wait for other replicas from taking the threads that reads need."""
+    limiter = _WRITERS.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(WRITERS_MOST)
+        _WRITERS.set(limiter)
+    return limiter

@@ -1,6 +1,7 @@
 """The ledger on a database: a SQLite file that every process of a data directory shares, or PostgreSQL."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -52,15 +53,16 @@ class SqlLedger:
         return cls(SqliteFile.open(path))
 
     @classmethod
-    async def connect(cls, url: str, schema: str) -> Self:
-        """Open the ledger in a *schema* of the PostgreSQL database at *url*, which is made where it is missing.
+    async def connect(cls, url: str, schema: str, *, make: bool = True) -> Self:
+        """Open the ledger in a *schema* of the PostgreSQL database at *url*, which we *make* where it is missing.
 
         Raises:
+            NoLedger: there is none, and none is to be made.
             LedgerUnavailable: the server does not answer, refuses us, or the ledger is one of a newer version.
         """
         from recontact_tools.ledger.postgres_database import PostgresDatabase  # noqa: PLC0415 - a stdio server on files pays for no second driver
 
-        return cls(await to_thread.run_sync(PostgresDatabase.open, url, schema))
+        return cls(await to_thread.run_sync(partial(PostgresDatabase.open, url, schema, make=make)))
 
     async def digest(self, *parts: bytes) -> str:
         """See `Ledger.digest`."""

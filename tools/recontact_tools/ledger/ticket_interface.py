@@ -68,6 +68,10 @@ class Tickets(Protocol):
         """
         ...
 
+    async def prolong(self, ticket_id: str, *, until: datetime) -> None:
+        """Keep a file that arrived and was not used until then, if that is later."""
+        ...
+
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
         """Return the sealed pieces of a file, in their order; none once it was deleted."""
         ...

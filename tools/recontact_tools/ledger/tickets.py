@@ -49,6 +49,10 @@ class SqlTickets:
         await self._database.write(lambda connection: let_go(connection, found.ticket_id, now))
         return await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
 
+    async def prolong(self, ticket_id: str, *, until: datetime) -> None:
+        """See `Tickets.prolong`."""
+        await self._database.write(lambda connection: prolong(connection, ticket_id, until))
+
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
         """See `Tickets.sealed`."""
         return await self._database.read_in_thread(lambda connection: sealed(connection, ticket_id))
@@ -131,6 +135,15 @@ def let_go(connection: Connection, ticket_id: str, now: datetime) -> None:
         "UPDATE tickets SET used_by = NULL, wish = NULL, report = NULL, updated_at = ? WHERE ticket_id = ? "
         "AND emptied = 0 AND used_by IN (SELECT intent_id FROM intents WHERE state = 'refused')",
         (instant(now), ticket_id),
+    )
+
+
+def prolong(connection: Connection, ticket_id: str, until: datetime) -> None:
+    """Keep a file that waits to be used for longer."""
+    connection.execute(
+        "UPDATE tickets SET expires_at = ? "
+        "WHERE ticket_id = ? AND expires_at < ? AND pieces IS NOT NULL AND emptied = 0 AND used_by IS NULL",
+        (instant(until), ticket_id, instant(until)),
     )
 
 

@@ -13,28 +13,37 @@ from recontact_mcp.remote.approval.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from recontact_mcp.remote.approval.signing_in import SignIn
     from recontact_tools.deciding import Decisions
+    from recontact_tools.ledger import Approvals
 
 PATH: Final = "/approve"
 LINK_PATH: Final = f"{PATH}/link"
 SIGN_IN_PATH: Final = f"{PATH}/sign-in"
+PASSKEY_PATH: Final = f"{PATH}/passkey"
 SIGNED_IN_PATH: Final = f"{PATH}/signed-in"
+ENROLMENT_LASTS: Final = timedelta(hours=1)  # ours: to hand it over in person
 # ours: as long as an approval may take; it works once, whoever comes first.
 LINK_LASTS: Final = timedelta(minutes=30)
 _LINK: Final = "link"
+_ENROL: Final = "enrol"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it is, from which origins its forms come, and how people are let in: by signing in, or by *links*."""
+    """Where it is, from which origins its forms come, and how people are let in: by signing in, or by *links*.
+
+    *passkeys* is whether people who sign in may register passkeys, which they are then asked for.
+    """
 
     base_url: str
     origins: frozenset[str]
     decisions: Callable[[], Awaitable[Decisions]]
     sign_in: SignIn | None = None
     links: bool = False
+    passkeys: bool = False
 
     @property
     def secure(self) -> bool:
@@ -58,6 +67,18 @@ class Place:
 async def let_in_by(key: str, decisions: Decisions) -> str | None:
     """Return whom a link lets in, and use it up; None if it was used, has expired, or never was."""
     return await decisions.ledger.approvals.redeem(digest_of(key), _LINK, now=decisions.clock.now())
+
+
+async def enrolment(approvals: Approvals, principal: str, *, now: datetime, lasts: timedelta) -> str:
+    """Make a code with which a principal may register a passkey, once."""
+    code = secrets.token_urlsafe(16)
+    await approvals.issue(digest_of(code), _ENROL, principal, now=now, expires_at=now + lasts)
+    return code
+
+
+async def may_enrol(approvals: Approvals, principal: str, code: str, *, now: datetime) -> bool:
+    """Tell whether a code was made for this principal, and use it up."""
+    return await approvals.redeem(digest_of(code.strip()), _ENROL, now=now) == principal
 
 
 def digest_of(secret: str) -> str:

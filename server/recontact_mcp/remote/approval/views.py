@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from recontact_mcp.remote.approval.place import PASSKEY_PATH
 from recontact_mcp.remote.pages import Html, html, joined, page
 from recontact_tools.guardrails import phrase_of
 from recontact_tools.ledger import Standing
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
     from starlette.responses import HTMLResponse
 
+    from recontact_mcp.remote.approval.passkeys import Challenge
     from recontact_tools.ledger import Approval
     from recontact_tools.schedule import Eta
 
 _MINUTE: Final = 60
-_TITLE: Final = "Decide about a removal"
+TITLE: Final = "Decide about a removal"
 _NOTHING: Final = Html()
 
 
@@ -33,58 +35,51 @@ class Shown:
     restoring: Eta
     kept: timedelta
     token: str
+    signing: Signing
 
 
-def sign_in(way: str) -> HTMLResponse:
-    """Send a stranger to where they sign in."""
-    body = html(
-        "<p>An assistant asked for something that only a person may agree to. Sign in to see what it is.</p>"
-        '<p><a class="button" href="{way}">Sign in</a></p>',
-        way=way,
-    )
-    return page("Sign in", body, status=401)
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a passkey has to do with it: nothing, or it has to sign *challenge*; *missing*: there should be one."""
 
-
-def link_needed() -> HTMLResponse:
-    """Say that a link of this machine lets people in."""
-    body = html(
-        "<p>This page opens by a link that works once. It was opened in your browser, or stands where the server"
-        " was started. Ask the assistant to repeat its call if it has been used.</p>"
-        "<p>On a terminal of this machine, <code>recontact-mcp approve</code> does the same.</p>"
-    )
-    return page("A link is needed", body, status=401)
-
-
-def nobody_can() -> HTMLResponse:
-    """Say that nobody can be let in here."""
-    body = html(
-        "<p>Nobody can sign in here yet: whoever runs this server has to set <code>RECONTACT_APPROVAL_CLIENT_ID</code>"
-        " and its secret. Until then nothing can be approved.</p>"
-    )
-    return page("Nobody can sign in", body, status=503)
-
-
-def code_form(viewer: str, action: str, *, trouble: str | None = None, status: int = 200) -> HTMLResponse:
-    """Ask for the code that the assistant showed."""
-    body = html(
-        "{trouble}<p>Signed in as <code>{viewer}</code>.</p>"
-        '<form method="get" action="{action}"><label for="code">Code from the assistant</label>'
-        '<input id="code" name="code" required autofocus autocomplete="off" autocapitalize="characters"'
-        ' spellcheck="false" maxlength="20" aria-describedby="code-hint">'
-        '<p class="hint" id="code-hint">Eight letters and digits, such as ABCD-2345.</p>'
-        "<button>Show what is asked</button></form>",
-        trouble=alert(trouble),
-        viewer=viewer,
-        action=action,
-    )
-    return page(_TITLE, body, status=status)
+    challenge: Challenge | None = None
+    missing: bool = False
 
 
 def decision(shown: Shown, action: str, *, trouble: str | None = None, status: int = 200) -> HTMLResponse:
     """Show everything about a plan, and the way to approve or deny it."""
-    plan = shown.approval.plan
-    body = joined([alert(trouble), facts(shown), _form(shown, action)])
-    return page(_QUESTION[plan.new_ids is None], body, status=status)
+    plan, signing = shown.approval.plan, shown.signing
+    missing = html('<p role="alert">{told}</p>', told=_NO_PASSKEY) if signing.missing else _NOTHING
+    body = joined([alert(trouble), facts(shown), missing, _form(shown, action), _register(signing)])
+    script = None if signing.challenge is None else SIGN
+    return page(_QUESTION[plan.new_ids is None], body, status=status, script=script)
+
+
+_NO_PASSKEY: Final = "You can approve nothing here before you have registered a passkey. You can deny."
+# Runs only what `page` names by its hash. A denial needs no passkey.
+SIGN: Final = """
+const form = document.getElementById('decide');
+form.addEventListener('submit', async event => {
+  if (event.submitter && event.submitter.value !== 'approve') return;
+  event.preventDefault();
+  try {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(form.dataset.options));
+    const answer = await navigator.credentials.get({ publicKey });
+    form.elements.passkey.value = JSON.stringify(answer.toJSON());
+    form.elements.chosen.value = 'approve';
+    form.submit();
+  } catch {
+    document.getElementById('passkey-trouble').hidden = false;
+  }
+});
+"""
+TROUBLE: Final = Html('<p role="alert" id="passkey-trouble" hidden>The passkey gave no answer. Try again.</p>')
+
+
+def _register(signing: Signing) -> Html:
+    if not signing.missing:
+        return _NOTHING
+    return html('<p><a href="{path}">Register a passkey</a></p>', path=PASSKEY_PATH)
 
 
 _QUESTION: Final = {True: "Remove all respondent IDs?", False: "Replace all respondent IDs?"}
@@ -110,21 +105,36 @@ def facts(shown: Shown) -> Html:
     return html("<dl>{told}</dl><p>{meaning}</p>", told=told, meaning=meaning(plan, kept=shown.kept))
 
 
-def _form(shown: Shown, action: str, extra: Html = _NOTHING) -> Html:
+def _form(shown: Shown, action: str) -> Html:
+    challenge = shown.signing.challenge
+    approving = _NOTHING
+    if not shown.signing.missing:
+        approving = html(
+            '<label for="phrase">To approve, type this phrase</label><p id="phrase-text"><code>{phrase}</code></p>'
+            '<input id="phrase" name="phrase" autocomplete="off" spellcheck="false" maxlength="200"'
+            ' aria-describedby="phrase-text">'
+            '<button class="danger" name="decision" value="approve">Approve</button>',
+            phrase=phrase_of(shown.approval.plan),
+        )
     return html(
-        '<form method="post" action="{action}" class="panel" id="decide">'
-        '<input type="hidden" name="token" value="{token}">{extra}'
-        '<label for="phrase">To approve, type this phrase</label>'
-        '<p id="phrase-text"><code>{phrase}</code></p>'
-        '<input id="phrase" name="phrase" autocomplete="off" spellcheck="false" maxlength="200"'
-        ' aria-describedby="phrase-text">'
-        '<button class="danger" name="decision" value="approve">Approve</button>'
+        '<form method="post" action="{action}" class="panel" id="decide" data-options="{options}">'
+        '<input type="hidden" name="token" value="{token}">{signed}{approving}'
         '<button class="quiet" name="decision" value="deny">Deny</button></form>',
         action=action,
+        options="" if challenge is None else challenge.options,
         token=shown.token,
-        phrase=phrase_of(shown.approval.plan),
-        extra=extra,
+        signed=_NOTHING if challenge is None else _signed(challenge),
+        approving=approving,
     )
+
+
+def _signed(challenge: Challenge) -> Html:
+    fields = html(
+        '<input type="hidden" name="nonce" value="{nonce}"><input type="hidden" name="passkey">'
+        '<input type="hidden" name="chosen">',
+        nonce=challenge.nonce,
+    )
+    return joined([fields, TROUBLE])
 
 
 def settled(shown: Shown) -> HTMLResponse:

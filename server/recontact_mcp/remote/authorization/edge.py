@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -13,13 +14,14 @@ from starlette.authentication import AuthCredentials
 
 from recontact_mcp.remote.authorization.challenges import Challenges
 from recontact_mcp.remote.authorization.fetching import CannotTell
+from recontact_mcp.remote.authorization.lasting import served_for
 from recontact_mcp.remote.authorization.metadata import metadata_url, resource_of
 from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
 from recontact_mcp.remote.bodies import body_of
 from recontact_mcp.scopes import NONE, READING, granted, of_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mcp.server.auth.provider import AccessToken
     from starlette.responses import Response
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from recontact_mcp.remote.parts import Parts
     from recontact_mcp.scopes import Scope as Needed
+
+LISTEN: Final = "subscriptions/listen"
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +52,10 @@ class Edge:
     app: ASGIApp
     verifier: Verifier
     challenges: Challenges
+    wall: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         token, refusal = await self._checked(scope)
         if token is None:
             await refusal(scope, receive, send)
@@ -63,8 +65,16 @@ class Edge:
         if needed - carried:
             await self.challenges.insufficient(needed | carried)(scope, receive, send)
             return
-        user = AuthenticatedUser(token)
-        await self.app({**scope, "user": user, "auth": AuthCredentials(token.scopes)}, receive, send)
+        told = {**scope, "user": AuthenticatedUser(token), "auth": AuthCredentials(token.scopes)}
+        if not await served_for(self._left(token, scope), self.app, told, receive, send):
+            await self.challenges.invalid()(scope, receive, send)
+
+    def _left(self, token: AccessToken, scope: Scope) -> float | None:
+        """Return how many seconds a stream of news may last; None for all that ends by itself."""
+        is_stream = scope["method"] == "GET" or any(method == LISTEN for method, _ in calls_in(body_of(scope)))
+        if token.expires_at is None or not is_stream:
+            return None
+        return max(0.0, token.expires_at - self.wall())
 
     async def _checked(self, scope: Scope) -> tuple[AccessToken | None, Response]:
         """Return the token of a request, or the challenge that answers it without one."""

@@ -1,13 +1,15 @@
-"""What people do on the approval page, in a real browser: with mouse and keyboard, in the light and in the dark."""
+"""What people do on the approval page, in a real browser: with a mouse, with a keyboard, by day and by night."""
 
+import re
 from collections.abc import AsyncIterator, Callable
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from approval_site import GROUP, PHRASE, Site, site
 from authorization_server import AuthorizationServer
 from chromium import Chromium, Window, chromium
 from mcp import Client
+from mcp_types import CallToolResult
 
 from recontact_mcp.settings import Settings
 from recontact_tools.guardrails import code_shown
@@ -24,11 +26,17 @@ async def browser() -> AsyncIterator[Chromium]:
         yield running
 
 
+def said(result: CallToolResult) -> dict[str, Any]:
+    """Return what a tool answered."""
+    return result.structured_content or {}
+
+
 async def sign_in(window: Window, name: str) -> None:
     """Press the button, and be somebody at the authorization server."""
     await window.page.get_by_role("link", name="Sign in").click()
     await window.page.locator("input[name=username]").fill(name)
     await window.page.get_by_role("button").click()
+    await window.page.wait_for_url(re.compile(r"/approve(\?code=.*)?$"))
 
 
 async def test_who_asked_signs_in_reads_types_and_approves(
@@ -45,6 +53,7 @@ async def test_who_asked_signs_in_reads_types_and_approves(
         await window.picture("approve-code")
         await page.get_by_label("Code from the assistant").fill(code_shown(asked.code).lower())
         await page.get_by_role("button", name="Show what is asked").click()
+        await page.get_by_label("To approve, type this phrase").wait_for()
         await window.check(*origins)
         await window.picture("approve")
         text = await page.inner_text("main")
@@ -52,7 +61,7 @@ async def test_who_asked_signs_in_reads_types_and_approves(
             assert told in text
         await page.get_by_label("To approve, type this phrase").fill(PHRASE)
         await page.get_by_role("button", name="Approve").click()
-        assert await page.inner_text("h1") == "Approved"
+        await page.get_by_role("heading", name="Approved").wait_for()
         await window.check(*origins)
         await page.reload()
         assert await page.inner_text("h1") == "Approved"
@@ -103,7 +112,7 @@ async def test_without_authorization_the_servers_own_terminal_shows_a_link_that_
     arguments, announced = {"target_group_id": GROUP.target_group_id}, list[str]()
     async with site(settings, announced) as served, Client(f"{served.base}/mcp", mode=era) as client:
         uploaded = await client.call_tool("upload_recontacts", {**arguments, "ids": identifiers(5)})
-        job_id = (uploaded.structured_content or {})["job_id"]
+        job_id = said(uploaded)["job_id"]
         await client.call_tool("get_upload_job", {**arguments, "job_id": job_id, "wait_seconds": 45})
         refused = await client.call_tool("remove_all_recontacts", arguments)
         link = announced[-1].partition("opens it first: ")[2].split()[0]
@@ -116,13 +125,13 @@ async def test_without_authorization_the_servers_own_terminal_shows_a_link_that_
             await other.check(served.base)
             await window.page.get_by_label("To approve, type this phrase").fill(PHRASE.replace("500", "5"))
             await window.page.get_by_role("button", name="Approve").click()
-            assert await window.page.inner_text("h1") == "Approved"
+            await window.page.get_by_role("heading", name="Approved").wait_for()
             await window.check(served.base)
         removed = await client.call_tool("remove_all_recontacts", arguments)
-    error = (refused.structured_content or {})["error"]
+    error = said(refused)["error"]
     assert (error["code"], error["approve_url"]) == ("APPROVAL_REQUIRED", served.url)
     assert link.removeprefix(f"{served.base}/approve/link?key=")[:20] not in str(refused)
-    assert (removed.structured_content or {})["ids_to_remove"] == 5
+    assert said(removed)["ids_to_remove"] == 5
 
 
 async def test_two_tabs_decide_once(browser: Chromium, served: Site, ann: str) -> None:
@@ -135,8 +144,9 @@ async def test_two_tabs_decide_once(browser: Chromium, served: Site, ann: str) -
         for one in (first, second):
             await one.page.get_by_label("To approve, type this phrase").fill(PHRASE)
         await first.page.get_by_role("button", name="Deny").click()
+        await first.page.get_by_role("heading", name="Denied").wait_for()
         await second.page.get_by_role("button", name="Approve").click()
-        assert (await first.page.inner_text("h1"), await second.page.inner_text("h1")) == ("Denied", "Denied")
+        await second.page.get_by_role("heading", name="Denied").wait_for()
     assert await served.standing() == "Denied"
 
 

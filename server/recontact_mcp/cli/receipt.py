@@ -1,0 +1,67 @@
+"""`recontact-mcp receipt`: the signed records of approvals, and checking one without this server."""
+
+# Imports stand inside the functions that need them: `--help` does not pay for the ledger.
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recontact_mcp.cli.console import settings_or_stop, stop, write_json
+from recontact_mcp.cli.records import KEY_CURE, with_ledger
+
+if TYPE_CHECKING:
+    from recontact_tools.ledger import Ledger
+
+receipt = typer.Typer(
+    name="receipt", no_args_is_help=True, help="Show the signed receipt of an approval, or check one anywhere."
+)
+# ours: a receipt has some 700 bytes.
+BYTES_MAX = 65_536
+
+
+@receipt.command()
+def show(plan: Annotated[str, typer.Argument(help="The plan's id, as the audit trail has it.")]) -> None:
+    """Print the receipt of a plan that was approved outside the client, as JSON in one line."""
+
+    async def read(ledger: "Ledger") -> str | None:
+        found = await ledger.approvals.of_plan(plan)
+        return None if found is None else found.receipt
+
+    nothing: str | None = None
+    text = with_ledger(settings_or_stop(), read, otherwise=nothing)
+    if text is None:
+        stop("There is no receipt of such a plan.", cure="Ids of plans are in `recontact-mcp audit`.")
+    typer.echo(text)
+
+
+@receipt.command()
+def key() -> None:
+    """Print the public key that receipts are checked with; give it to whoever is to check them."""
+    from recontact_mcp.opening import seal_of
+    from recontact_tools.receipts import public_key_of
+    from recontact_tools.sealing import KeyUnusable
+
+    try:
+        typer.echo(public_key_of(seal_of(settings_or_stop())))
+    except (KeyUnusable, OSError):
+        stop("The key of the receipts cannot be used.", cure=KEY_CURE)
+
+
+@receipt.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="File with the receipt.", exists=True, dir_okay=False, readable=True)],
+    *,
+    key: Annotated[str, typer.Option("--key", help="The public key, from `recontact-mcp receipt key`.")],
+) -> None:
+    """Check that a receipt was signed with a key, and print what it says; the exit code is 1 if it was not."""
+    from recontact_tools.receipts import ReceiptBroken, check_receipt, digest_of
+
+    with file.open("rb") as opened:
+        text = opened.read(BYTES_MAX).decode("utf-8", errors="replace").strip()
+    try:
+        said = check_receipt(text, key.strip())
+    except ReceiptBroken:
+        stop("This is no receipt, was changed, or was signed with another key.")
+    write_json({**said, "digest": digest_of(text)})

@@ -1,0 +1,56 @@
+"""What people see before they see a plan: how they get in, and where they write its code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recontact_mcp.remote.approval.views import TITLE, alert
+from recontact_mcp.remote.pages import html, page
+
+if TYPE_CHECKING:
+    from starlette.responses import HTMLResponse
+
+
+def sign_in(way: str) -> HTMLResponse:
+    """Send a stranger to where they sign in."""
+    body = html(
+        "<p>An assistant asked for something that only a person may agree to. Sign in to see what it is.</p>"
+        '<p><a class="button" href="{way}">Sign in</a></p>',
+        way=way,
+    )
+    return page("Sign in", body, status=401)
+
+
+def link_needed() -> HTMLResponse:
+    """Say that a link of this machine lets people in."""
+    body = html(
+        "<p>This page opens by a link that works once. It was opened in your browser, or stands where the server"
+        " was started. Ask the assistant to repeat its call if it has been used.</p>"
+        "<p>On a terminal of this machine, <code>recontact-mcp approve</code> does the same.</p>"
+    )
+    return page("A link is needed", body, status=401)
+
+
+def nobody_can() -> HTMLResponse:
+    """Say that nobody can be let in here."""
+    body = html(
+        "<p>Nobody can sign in here yet: whoever runs this server has to set <code>RECONTACT_APPROVAL_CLIENT_ID</code>"
+        " and its secret. Until then nothing can be approved.</p>"
+    )
+    return page("Nobody can sign in", body, status=503)
+
+
+def code_form(viewer: str, action: str, *, trouble: str | None = None, status: int = 200) -> HTMLResponse:
+    """Ask for the code that the assistant showed."""
+    body = html(
+        "{trouble}<p>Signed in as <code>{viewer}</code>.</p>"
+        '<form method="get" action="{action}"><label for="code">Code from the assistant</label>'
+        '<input id="code" name="code" required autofocus autocomplete="off" autocapitalize="characters"'
+        ' spellcheck="false" maxlength="20" aria-describedby="code-hint">'
+        '<p class="hint" id="code-hint">Eight letters and digits, such as ABCD-2345.</p>'
+        "<button>Show what is asked</button></form>",
+        trouble=alert(trouble),
+        viewer=viewer,
+        action=action,
+    )
+    return page(TITLE, body, status=status)
