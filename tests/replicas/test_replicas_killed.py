@@ -59,7 +59,6 @@ async def test_the_job_of_a_replica_that_ends_goes_on_in_another_and_is_told_the
     era: str, fleeting: "Fleeting", end: Callable[[Replica], Awaitable[None]]
 ) -> None:
     ears = Ears()
-    one, both, after = set[int](), set[int](), set[int]()
     async with (
         fleeting(SLOWLY) as fleet,
         fleet.replica() as first,
@@ -122,6 +121,7 @@ async def test_a_job_started_elsewhere_is_followed_by_one_replica_and_after_its_
     era: str, fleeting: "Fleeting"
 ) -> None:
     ears = Ears()
+    one, both, after = set[int](), set[int](), set[int]()
     async with (
         fleeting(SLOWLY) as fleet,
         fleet.replica() as first,
