@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
@@ -16,13 +15,14 @@ from mcp.shared.subscriptions import ResourceUpdated
 from recontact_mcp import consent
 from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.access_source import callers_for
+from recontact_mcp.decided import decisions_of, policy_of, rules_of, seal_of
 from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.ways import gateway_for
 from recontact_tools.approving import Where
 from recontact_tools.ending import Ending
 from recontact_tools.errors import Unreachable
 from recontact_tools.observing import Several
-from recontact_tools.policy import Policy
-from recontact_tools.runtime import ApprovalRules, Clock, Rules, Runtime, Staging
+from recontact_tools.runtime import Clock, Runtime
 from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
@@ -45,12 +45,9 @@ if TYPE_CHECKING:
     from recontact_tools.observing import Observer
     from recontact_tools.plans import Question
     from recontact_tools.relay import Relay
-    from recontact_tools.sealing import Seal
-    from recontact_tools.watched import Publish
 
 # ours: what a dead process left is resumed even if nobody calls a tool, but never by a probe that only lists.
 WAKE_AFTER_SECONDS = 5.0
-SNAPSHOT_KEY_FILE = "snapshots.key"
 
 
 def new_ulid() -> str:
@@ -255,7 +252,11 @@ class Opening:
         from recontact_tools.followers import Followers
         from recontact_tools.relay import Relay
 
-        settings, clock, rules = self._settings, self._effects.clock, self._rules()
+        settings, clock, rules = (
+            self._settings,
+            self._effects.clock,
+            rules_of(self._settings, local_files=self._local_files, url=self._approve_url),
+        )
         way = self._effects.gateway or gateway_for
         ended = anyio.Event()
         async with self._watched(way(settings)) as gateway, anyio.create_task_group() as ways:
@@ -328,99 +329,6 @@ class Opening:
                 gateway.be_watched(Several(self._effects.observers))
             yield gateway
 
-    def _rules(self) -> Rules:
-        settings = self._settings
-        return Rules(
-            policy=policy_of(settings),
-            account_id=settings.account_id,
-            project_id=settings.project_id,
-            upload_roots=settings.upload_roots,
-            local_files=self._local_files,
-            pace=pace_of(settings),
-            plan_seconds=settings.plan_seconds,
-            compare_pages=1_000 if settings.embedded else settings.compare_pages,
-            snapshots_kept=timedelta(days=settings.snapshot_days),
-            template_id=settings.template_id,
-            staging=None
-            if self._local_files
-            else Staging(settings.public_url, settings.staged_seconds, settings.staged_bytes),
-            approval=approval_rules_of(settings, self._approve_url),
-        )
-
     async def _tell(self, *uris: str) -> None:
         for uri in uris:
             await self._bus.publish(ResourceUpdated(uri=uri))
-
-
-def seal_of(settings: Settings) -> Seal:
-    """Return what seals the snapshots and opens them: with the configured key, or that of the data directory."""
-    from recontact_tools.sealing import Seal
-
-    return Seal(partial(_snapshot_key, settings), held=partial(_snapshot_key, settings, make=False))
-
-
-def _snapshot_key(settings: Settings, *, make: bool = True) -> bytes:
-    from recontact_tools.sealing import key_at
-
-    return settings.snapshot_key_bytes or key_at(settings.home / SNAPSHOT_KEY_FILE, make=make)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Return what the operator lets happen, and where."""
-    return Policy(
-        read_only=settings.read_only,
-        accounts=settings.allowed_accounts,
-        projects=settings.allowed_projects,
-        target_groups=settings.allowed_target_groups,
-    )
-
-
-def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
-    """Return how sure it must be that a person agreed; *url* is the page where they do so over HTTP."""
-    from recontact_tools.ledger import Evidence
-
-    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
-    minimum = settings.approval_minimum
-    return ApprovalRules(
-        minimum=usual if minimum is None else Evidence(minimum),
-        seconds=settings.approval_seconds,
-        url=url,
-        two_person=settings.approval_two_person,
-        approvers=settings.approval_approvers,
-        passkey=settings.approval_passkey == "required",
-    )
-
-
-def decisions_of(settings: Settings, ledger: Ledger, clock: Clock, url: str | None, publish: Publish) -> Decisions:
-    """Return where people decide about plans, by the settings; *url* as for `approval_rules_of`."""
-    from recontact_tools.deciding import Decisions
-
-    rules, kept = approval_rules_of(settings, url), timedelta(days=settings.snapshot_days)
-    return Decisions(ledger, seal_of(settings), clock, rules, pace_of(settings), kept, publish)
-
-
-def pace_of(settings: Settings) -> float:
-    """Return how fast jobs run where the calls go: the embedded service's pace, or Cint's own."""
-    return settings.pace if settings.embedded else 1.0
-
-
-@asynccontextmanager
-async def gateway_for(settings: Settings) -> AsyncGenerator[Gateway]:
-    """Open the way to the API that the settings name: Cint's, or the embedded service."""
-    if settings.embedded:
-        from recontact_mcp.embedded import embedded_gateway
-
-        way = embedded_gateway(
-            settings.data_dir,
-            pace=settings.pace,
-            api_version=settings.cint_api_version,
-            database_url=settings.database_url,
-        )
-        async with way as gateway:
-            yield gateway
-        return
-    from recontact_mcp.connecting import connection_for
-    from recontact_tools.gateway import Gateway
-
-    async with Gateway(connection_for(settings)) as gateway:
-        yield gateway

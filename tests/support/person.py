@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from recontact_mcp.opening import Effects, decisions_of
+from recontact_mcp.decided import decisions_of
+from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.deciding import Decisions, announcing

@@ -34,7 +34,7 @@ def approve(
     Only a person at a terminal can: they read what would happen and type the phrase. It decides about what was asked
     for on this machine; whoever asked over HTTP signed in, and decides on the approval page.
     """
-    from recontact_mcp.opening import decisions_of
+    from recontact_mcp.decided import decisions_of
     from recontact_tools.deciding import announcing
     from recontact_tools.runtime import Clock
 

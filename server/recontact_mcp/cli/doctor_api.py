@@ -20,7 +20,7 @@ async def examine_api(settings: "Settings", named: "Pasted | None", *, usable: b
     Where the data directory is not *usable*, nothing of it is looked at.
     """
     from recontact_mcp.cli.doctor_group import GROUP_STAGES, GroupLooks
-    from recontact_mcp.opening import gateway_for
+    from recontact_mcp.ways import gateway_for
     from recontact_tools.errors import InvalidInput
 
     if not usable:

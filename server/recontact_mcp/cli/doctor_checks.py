@@ -150,7 +150,7 @@ def defaults(settings: "Settings") -> Finding:
 
 async def embedded(settings: "Settings", *, seconds: float = LOOK_SECONDS) -> Finding:
     """Look whether the embedded service answers, gives a token, and accepts the version; nothing is changed."""
-    from recontact_mcp.opening import gateway_for
+    from recontact_mcp.ways import gateway_for
 
     nobody = TargetGroup(EMBEDDED_ACCOUNT_ID, EMBEDDED_PROJECT_ID, NOBODYS_TARGET_GROUP)
     with anyio.move_on_after(seconds):

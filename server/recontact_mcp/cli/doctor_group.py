@@ -5,7 +5,7 @@ from functools import partial
 
 from recontact_mcp.cli import doctor_answers as answers
 from recontact_mcp.cli.findings import Finding, Look
-from recontact_mcp.opening import policy_of
+from recontact_mcp.decided import policy_of
 from recontact_mcp.settings import Settings
 from recontact_mcp.storage import existing_ledger
 from recontact_tools.errors import NotFound, RecontactError

@@ -64,7 +64,7 @@ def explain(
 
 def _callers() -> Callers:
     from recontact_mcp.access_source import callers_for
-    from recontact_mcp.opening import policy_of
+    from recontact_mcp.decided import policy_of
     from recontact_mcp.settings import SettingsError
 
     settings = settings_or_stop()

@@ -44,7 +44,7 @@ def jobs(
     what is counted: a snapshot, or with --ask the stored IDs. Where nothing is, it shows the time and says "estimate".
     """
     from recontact_mcp.cli.history import history
-    from recontact_mcp.opening import pace_of
+    from recontact_mcp.decided import pace_of
 
     settings, group = settings_or_stop(), named_group(target_group)
 

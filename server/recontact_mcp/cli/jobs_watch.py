@@ -12,8 +12,8 @@ from rich.live import Live
 from recontact_mcp.cli.console import person
 from recontact_mcp.cli.history import Line
 from recontact_mcp.cli.jobs_screen import as_json, as_object, measured_of, table_of, told
-from recontact_mcp.opening import gateway_for
 from recontact_mcp.settings import Settings
+from recontact_mcp.ways import gateway_for
 from recontact_tools.errors import RecontactError
 from recontact_tools.gateway import Gateway
 from recontact_tools.ledger import Ledger

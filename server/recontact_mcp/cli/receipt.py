@@ -39,7 +39,7 @@ def show(plan: Annotated[str, typer.Argument(help="The plan's id, as the audit t
 @receipt.command()
 def key() -> None:
     """Print the public key that receipts are checked with; give it to whoever is to check them."""
-    from recontact_mcp.opening import seal_of
+    from recontact_mcp.decided import seal_of
     from recontact_tools.receipts import public_key_of
     from recontact_tools.sealing import KeyUnusable
 

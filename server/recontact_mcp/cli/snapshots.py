@@ -122,7 +122,7 @@ async def _delete(ledger: "Ledger", *, snapshot: "Snapshot") -> bool:
 
 
 async def _content(ledger: "Ledger", *, settings: "Settings", snapshot: "Snapshot") -> bytes:
-    from recontact_mcp.opening import seal_of
+    from recontact_mcp.decided import seal_of
     from recontact_tools.ledger.entries import Event, about
     from recontact_tools.sealed_lists import ids_of, lines_of
 
