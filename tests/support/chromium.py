@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
 
 FLAGS = (
@@ -127,11 +128,18 @@ class Chromium:
             yield Window(await context.new_page())
 
 
+def _do_without() -> NoReturn:
+    """Leave a test out on somebody's own machine, which need not have a browser; a CI must have one."""
+    assert not os.environ.get("CI"), "these tests drive Chromium, which is not there: apt-get install chromium"
+    pytest.skip("needs Chromium (apt-get install chromium), which is not on this machine")
+
+
 @asynccontextmanager
 async def chromium() -> AsyncGenerator[Chromium]:
     """Run the machine's Chromium until the block is left."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    assert path is not None, "these tests drive Chromium, which is not there: apt-get install chromium"
+    if path is None:
+        _do_without()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS])
         try:
