@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
+from pydantic import SecretStr
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
@@ -207,6 +208,12 @@ class Api:
         # At a pace at which merely looking ends no job.
         async with self.gateway(self.settings.model_copy(update={"pace": 1.0})) as gateway:
             return await gateway.get_overview(GROUP)
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 from conformance_server import conformance_server
+from pydantic import SecretStr
 from task_speaker import Speaker, speaking_with
 
 from recontact_mcp.app import build_server
@@ -87,6 +88,12 @@ class World:
             transport = httpx.ASGITransport(app=serving.app)
             async with Gateway(connection, transport=transport, sleep=nap, jitter=lambda: 0.0) as gateway:
                 yield gateway
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture
