@@ -39,7 +39,7 @@ def on_each_database(metafunc: pytest.Metafunc) -> None:
     if FIXTURE not in metafunc.fixturenames:
         return
     about_files = metafunc.definition.get_closest_marker(SQLITE_ONLY) is not None
-    names = DATABASES[:1] if about_files else chosen(metafunc.config.getoption("--databases"))
+    names = DATABASES[:1] if about_files else chosen(str(metafunc.config.getoption("--databases")))
     metafunc.parametrize(FIXTURE, names, indirect=True)
 
 
