@@ -93,6 +93,7 @@ async def test_only_what_is_watched_is_heard(
     assert set(ears.heard) == {started["resource_uri"]}
 
 
+@pytest.mark.sqlite_only(reason="two servers in one process, which has one engine; see tests/replicas")
 async def test_the_servers_of_a_data_directory_tell_each_others_clients_once(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
@@ -239,6 +240,7 @@ async def test_a_data_directory_that_cannot_be_used_is_an_error_that_says_so(
     assert details(error)["code"] == "UNAVAILABLE"
 
 
+@pytest.mark.sqlite_only(reason="two servers in one process, which has one engine; see tests/replicas")
 async def test_a_job_started_elsewhere_is_followed_once_for_all_who_watch_it_and_then_remembered(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
