@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import anyio
+import doubled
 import postgres_server
 import pytest
 from authorization_server import AuthorizationServer, authorization_server
 from mcp import Client
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
+from pydantic import SecretStr
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
@@ -27,6 +29,18 @@ PATIENCE = 30.0
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--databases",
+        default=",".join(doubled.DATABASES),
+        help="what the tests that run on each database run on; tests of one database in particular always run",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    doubled.on_each_database(metafunc)
 
 
 @pytest.fixture
@@ -91,6 +105,24 @@ def database_url(postgres: str) -> Generator[str]:
     """An empty PostgreSQL database of this test's own; its URL."""
     with postgres_server.database(postgres) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: str) -> Generator[str]:
+    """A database with all tables of the product and no rows, to make copies of; its name."""
+    with doubled.migrated(postgres) as name:
+        yield name
+
+
+@pytest.fixture
+def kept_in(request: pytest.FixtureRequest) -> Generator[SecretStr | None]:
+    """Where the settings of this test keep everything: None for files, or a PostgreSQL database of its own."""
+    if request.param == "sqlite":
+        yield None
+        return
+    server, template = request.getfixturevalue("postgres"), request.getfixturevalue("migrated_database")
+    with postgres_server.database(server, template=template) as url:
+        yield SecretStr(url)
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from recontact_mcp.decided import decisions_of
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.storage import opened_storage
 from recontact_tools.deciding import Decisions, announcing
 from recontact_tools.guardrails import phrase_of
 from recontact_tools.ledger import Approval
-from recontact_tools.ledger.sql import SqlLedger
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody at the ledger of a data directory, known as *name*."""
+    """Somebody at the ledger, known as *name*."""
 
     decisions: Decisions
     name: str = "local"
@@ -35,10 +34,10 @@ class Person:
 
 @asynccontextmanager
 async def person_at(settings: Settings, effects: Effects, name: str = "local") -> AsyncGenerator[Person]:
-    """Let a person sit at a data directory that a server has opened, or will open."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    ledger = SqlLedger.open(settings.home / LEDGER_FILE)
+    """Let a person sit at a data directory, or a database, that a server has opened, or will open."""
+    storage = await opened_storage(settings)
+    ledger = storage.ledger
     try:
         yield Person(decisions_of(settings, ledger, effects.clock, None, announcing(ledger)), name)
     finally:
-        await ledger.aclose()
+        await storage.aclose()

@@ -19,7 +19,9 @@ from jsonschema import Draft202012Validator
 from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent, TextResourceContents
+from pydantic import SecretStr
 
+from recontact_mcp.embedded import service_database
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.faults import Fault, FaultKind, Faults
@@ -150,10 +152,12 @@ class Api:
 
     @asynccontextmanager
     async def gateway(self, settings: Settings, *, faults: Faults | None = None) -> AsyncGenerator[Gateway]:
-        """Serve the API from the data directory, as slowly as *settings* say, and open a way to it."""
+        """Serve the API from a file or the test's database, as slowly as *settings* say, and open a way to it."""
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         service_settings = ServiceSettings(
-            database=settings.data_dir / "service.sqlite", pace=settings.pace, clients={"robot": "open sesame"}
+            database=service_database(settings.data_dir, self.settings.database_url),
+            pace=settings.pace,
+            clients={"robot": "open sesame"},
         )
         serving = running(service_settings, now=lambda: self.moment[0], sleep=nap, faults=faults)
         connection = Connection(
@@ -207,6 +211,12 @@ class Api:
         # At a pace at which merely looking ends no job.
         async with self.gateway(self.settings.model_copy(update={"pace": 1.0})) as gateway:
             return await gateway.get_overview(GROUP)
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture

@@ -184,6 +184,7 @@ async def test_a_removal_that_never_arrived_is_unknown_and_never_sent_twice(
 
 
 @pytest.mark.parametrize("name", EVERY_TOOL)
+@pytest.mark.sqlite_only(reason="what cannot be used is the data directory")
 async def test_a_server_that_cannot_open_says_so_without_a_path_and_lives_on(
     era: str, connect: "Connect", refused: "Call", replying: "Replying", tmp_path: Path, name: str
 ) -> None:

@@ -16,12 +16,11 @@ from mcp_types import ElicitRequestParams, ElicitResult, TextResourceContents
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.storage import LEDGER_FILE, existing_ledger
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 from recontact_tools import uris
 from recontact_tools.ledger.entries import Event, about
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import TargetGroup
 
 if TYPE_CHECKING:
@@ -304,15 +303,15 @@ async def test_what_others_did_counts_in_the_chain_and_is_not_shown(
 ) -> None:
     async with connect(era, effects=effects) as client:
         await refused(client, "upload_recontacts")
-        ledger = SqlLedger.open(settings.home / LEDGER_FILE)
         theirs = about(GROUP, Event.SNAPSHOT_DELETED, "snapshot", at=api.moment[0], principal="somebody else")
-        await ledger.audit.record(theirs)
-        await ledger.aclose()
+        async with existing_ledger(settings) as ledger:
+            await ledger.audit.record(theirs)
         shown = [await trail(client), await trail(client, uris.audit_uri(GROUP))]
     assert [[entry["principal"] for entry in answer["entries"]] for answer in shown] == [["local"]] * 2
     assert [(answer["count"], answer["verified"]) for answer in shown] == [(2, True)] * 2
 
 
+@pytest.mark.sqlite_only(reason="tampers with the file; tests/cli/test_commands_on_postgres.py tampers with a table")
 async def test_a_trail_that_was_tampered_with_says_so(
     era: str, connect: "Connect", effects: Effects, refused: "Call", settings: Settings
 ) -> None:
@@ -327,6 +326,7 @@ async def test_a_trail_that_was_tampered_with_says_so(
     assert [entry["seq"] for entry in shown["entries"]] == [3, 1]
 
 
+@pytest.mark.sqlite_only(reason="what is damaged is the ledger's file")
 async def test_a_refusal_is_answered_also_where_it_cannot_be_recorded(
     era: str, connect: "Connect", refused: "Call", settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

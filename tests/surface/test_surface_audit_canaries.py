@@ -1,8 +1,6 @@
 """The audit trail holds no respondent ID, token, path or name of a user's file, whatever a caller writes and where."""
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,7 +8,7 @@ import pytest
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_mcp.storage import LEDGER_FILE
+from recontact_mcp.storage import reading
 from recontact_service.faults import FaultKind
 from recontact_service.operations import Operation
 
@@ -50,8 +48,8 @@ async def test_no_row_holds_what_a_caller_wrote_besides_ids_of_target_groups(
         await call(client, "get_upload_job", job_id=started["job_id"], wait_seconds=45)
         removal = await call(client, "remove_all_recontacts", idempotency_key=CANARIES[2])
         await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
-    with closing(sqlite3.connect(settings.data_dir / LEDGER_FILE)) as connection:
-        rows = connection.execute("SELECT * FROM audit").fetchall()
+    with reading(settings) as connection:
+        rows = [dict(row) for row in connection.execute("SELECT * FROM audit").fetchall()]
     assert len(rows) > 24
     told = json.dumps(rows).casefold()
     assert not [canary for canary in CANARIES if canary in told or canary.replace("-", "") in told]

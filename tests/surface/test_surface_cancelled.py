@@ -1,13 +1,13 @@
 """A job that was called off before it was sent, as those see it who ask for it afterwards."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from recontact_mcp.opening import Effects
+from recontact_mcp.settings import Settings
+from recontact_mcp.storage import existing_ledger
 from recontact_tools.ledger import Intent, IntentState
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.snapshotting import cancelled
 
@@ -21,14 +21,8 @@ GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCF
 
 
 async def test_a_job_that_was_called_off_says_that_nothing_was_changed(
-    era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api"
+    era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api", settings: Settings
 ) -> None:
-    opened: list[SqlLedger] = []
-
-    def noticed(path: Path) -> SqlLedger:
-        opened.append(SqlLedger.open(path))
-        return opened[-1]
-
     now = api.moment[0]
     intent = Intent(
         intent_id="01WAITING",
@@ -41,10 +35,10 @@ async def test_a_job_that_was_called_off_says_that_nothing_was_changed(
         created_at=now,
         updated_at=now,
     )
-    noticing = Effects(clock=effects.clock, gateway=effects.gateway, ledger=noticed)
-    async with connect(era, effects=noticing) as client:
+    async with connect(era, effects=effects) as client:
         await client.call_tool("get_recontact_overview", {"target_group_id": GROUP.target_group_id})
-        await opened[0].open_intent(intent, payload=None)
-        assert await opened[0].withdraw("01WAITING", cancelled().as_dict(), now=now)
+        async with existing_ledger(settings) as ledger:
+            await ledger.open_intent(intent, payload=None)
+            assert await ledger.withdraw("01WAITING", cancelled().as_dict(), now=now)
         error = await refused(client, "get_removal_job", job_id="01WAITING")
     assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("CANCELLED", "no", False)

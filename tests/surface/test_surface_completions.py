@@ -101,6 +101,7 @@ async def test_completion_never_asks_the_api(
     assert not api.faults.requests
 
 
+@pytest.mark.sqlite_only(reason="what cannot be used is the data directory")
 async def test_nothing_is_offered_where_the_data_directory_cannot_be_used(
     era: str, connect: "Connect", tmp_path: Path
 ) -> None:

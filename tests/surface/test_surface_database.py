@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import Connect
     from tests.surface.conftest import Api, Call, Replying
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sqlite_only(reason="each test says itself which database there is")]
 
 Identifiers = Callable[[int], list[str]]
 GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"

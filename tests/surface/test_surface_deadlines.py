@@ -86,6 +86,7 @@ def test_what_is_begun_on_one_api_is_kept_apart_from_any_other(tmp_path: "Path")
     assert "one" not in cint.home.name
 
 
+@pytest.mark.sqlite_only(reason="the engine's file shows whether it was started")
 async def test_a_read_only_server_resumes_nothing(era: str, connect: "Connect", settings: Settings) -> None:
     async with connect(era, read_only=True) as client:
         await client.call_tool("get_recontact_overview", {"target_group_id": "01BTGNYV6HRNK8K8VKZASZCFP1"})

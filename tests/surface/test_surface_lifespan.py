@@ -39,6 +39,7 @@ def opened_slowly(path: Path) -> SqlLedger:
     return SlowLedger.open(path)
 
 
+@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_a_client_that_leaves_at_once_closes_nothing_that_is_still_being_read(
     era: str, connect: "Connect", effects: Effects, call: "Call"
 ) -> None:
@@ -48,6 +49,7 @@ async def test_a_client_that_leaves_at_once_closes_nothing_that_is_still_being_r
     assert overview["saved_respondent_ids_count"] == 0
 
 
+@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_first_calls_at_once_open_the_server_once(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
@@ -71,6 +73,7 @@ async def test_first_calls_at_once_open_the_server_once(
     assert (len(opened), counts) == (1, [3] * 5)
 
 
+@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_work_that_a_dead_process_left_is_resumed_without_any_call(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:

@@ -231,6 +231,7 @@ PROMPTED = {
 }
 
 
+@pytest.mark.sqlite_only(reason="the data directory shows whether something was opened")
 async def test_a_client_that_only_lists_opens_nothing(era: str, connect: "Connect", settings: Settings) -> None:
     async with connect(era) as client:
         await client.list_tools()

@@ -226,6 +226,7 @@ async def test_a_replacement_goes_on_after_a_restart_wherever_it_was(
     assert (api.asked(REMOVE), api.asked(UPLOAD), await api.stored()) == (1, 1, new)
 
 
+@pytest.mark.sqlite_only(reason="what is damaged is the engine's file")
 async def test_an_engine_that_cannot_be_used_replaces_nothing(
     era: str,
     connect: "Connect",
@@ -270,6 +271,7 @@ async def test_a_replacement_that_nobody_began_is_not_found(
     assert denied["code"] == "POLICY_DENIED"
 
 
+@pytest.mark.sqlite_only(reason="looks into the files; tests/ledger looks into the pages of both databases")
 async def test_a_finished_replacement_leaves_no_id_in_clear(
     era: str,
     connect: "Connect",

@@ -552,6 +552,7 @@ async def test_a_restore_keeps_to_the_policy(
     assert api.asked(UPLOAD) == 0
 
 
+@pytest.mark.sqlite_only(reason="looks into the files; tests/ledger looks into the pages of both databases")
 async def test_a_finished_restore_leaves_no_id_in_clear(
     era: str,
     connect: "Connect",

@@ -64,6 +64,7 @@ async def test_no_log_line_of_a_whole_run_holds_an_identifier_a_secret_or_a_path
     assert "Bearer" not in told
 
 
+@pytest.mark.sqlite_only(reason="looks into the files; tests/ledger looks into the pages of both databases")
 async def test_what_stays_on_disk_of_a_finished_run_holds_ids_in_the_service_only(
     era: str,
     connect: "Connect",
@@ -86,6 +87,7 @@ async def test_what_stays_on_disk_of_a_finished_run_holds_ids_in_the_service_onl
             assert not [shape for shape in wanted if shape in content], path.name
 
 
+@pytest.mark.sqlite_only(reason="it is about the mode of the data directory")
 async def test_the_data_directory_is_for_its_owner_alone(
     era: str, connect: "Connect", call: "Call", settings: Settings
 ) -> None:

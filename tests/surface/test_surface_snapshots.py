@@ -282,6 +282,7 @@ async def test_a_long_outage_ends_the_removal_before_it_is_sent(
     assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 150)
 
 
+@pytest.mark.sqlite_only(reason="looks into the files; tests/ledger looks into the pages of both databases")
 async def test_what_is_kept_lies_sealed_without_an_id_or_a_cursor_in_clear(
     era: str,
     connect: "Connect",

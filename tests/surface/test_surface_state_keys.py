@@ -45,6 +45,7 @@ async def answered(client: Client, question: InputRequiredResult) -> CallToolRes
     )
 
 
+@pytest.mark.sqlite_only(reason="two servers in one process, which has one engine; see tests/replicas")
 @pytest.mark.parametrize(
     ("asks", "answers"),
     [
@@ -74,6 +75,7 @@ async def test_an_answer_is_taken_by_another_server_with_the_same_key(
     assert api.asked(Operation.REMOVE_ALL) == 1
 
 
+@pytest.mark.sqlite_only(reason="two servers in one process, which has one engine; see tests/replicas")
 @pytest.mark.parametrize(
     ("asks", "answers"),
     [

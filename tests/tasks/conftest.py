@@ -11,17 +11,19 @@ import anyio
 import httpx
 import pytest
 from conformance_server import conformance_server
+from pydantic import SecretStr
 from task_speaker import Speaker, speaking_with
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
+from recontact_mcp.storage import existing_ledger
 from recontact_service.faults import Faults
 from recontact_service.operations import Operation
 from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
-from recontact_tools.ledger import Intent, IntentState
+from recontact_tools.ledger import Intent, IntentState, Ledger
 from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.runtime import Clock
@@ -38,12 +40,11 @@ async def nap(seconds: float) -> None:
 
 @dataclass
 class World:
-    """The API behind the server under test, the ledger it opened last, and the one time of both."""
+    """The API behind the server under test, the ledger that it keeps, and the one time of both."""
 
     settings: Settings
     moment: datetime = datetime(2030, 1, 1, 12, tzinfo=UTC)
     faults: Faults = field(default_factory=Faults)
-    ledgers: list[SqlLedger] = field(default_factory=list[SqlLedger])
     opens: Callable[[Path], SqlLedger] = SqlLedger.open
 
     def now(self) -> datetime:
@@ -54,10 +55,9 @@ class World:
         """Move the time on."""
         self.moment += timedelta(**units)
 
-    @property
-    def ledger(self) -> SqlLedger:
-        """Return what the server opened."""
-        return self.ledgers[-1]
+    def ledger(self) -> AbstractAsyncContextManager[Ledger]:
+        """Open what a server made, beside it, as another process does."""
+        return existing_ledger(self.settings)
 
     @property
     def posts(self) -> int:
@@ -67,11 +67,7 @@ class World:
     @property
     def effects(self) -> Effects:
         """Return what a server of this world is given."""
-        return Effects(clock=Clock(now=self.now, sleep=nap), gateway=self._gateway, ledger=self._opened)
-
-    def _opened(self, path: Path) -> SqlLedger:
-        self.ledgers.append(self.opens(path))
-        return self.ledger
+        return Effects(clock=Clock(now=self.now, sleep=nap), gateway=self._gateway, ledger=self.opens)
 
     @asynccontextmanager
     async def _gateway(self, settings: Settings) -> AsyncGenerator[Gateway]:
@@ -87,6 +83,12 @@ class World:
             transport = httpx.ASGITransport(app=serving.app)
             async with Gateway(connection, transport=transport, sleep=nap, jitter=lambda: 0.0) as gateway:
                 yield gateway
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture
@@ -133,7 +135,8 @@ def planned(world: World) -> Callable[[], Awaitable[str]]:
             id_type=IdType.RSID,
             file_name="waiting.csv",
         )
-        await world.ledger.open_intent(intent, payload=b"5a3b2ada-0000-4000-8000-000000000000\n")
+        async with world.ledger() as ledger:
+            await ledger.open_intent(intent, payload=b"5a3b2ada-0000-4000-8000-000000000000\n")
         return intent.intent_id
 
     return write

@@ -115,13 +115,15 @@ async def test_a_task_that_nobody_has_or_somebody_else_is_not_there(
             expires_at=world.now() + LIFETIME,
             updated_at=world.now(),
         )
-        await world.ledger.tasks.bind(theirs)
+        async with world.ledger() as ledger:
+            await ledger.tasks.bind(theirs)
         refusals = await codes(speaker, theirs.task_id) | await codes(speaker, new_task_id())
         messages = {
             (await speaker.refused("tasks/get", taskId=task_id)).error.message
             for task_id in (theirs.task_id, new_task_id())
         }
-        untouched = await world.ledger.tasks.find(theirs.task_id, principal=theirs.principal, now=world.now())
+        async with world.ledger() as ledger:
+            untouched = await ledger.tasks.find(theirs.task_id, principal=theirs.principal, now=world.now())
     assert refusals == {INVALID_PARAMS}
     assert len(messages) == 1
     assert untouched == theirs
@@ -145,6 +147,7 @@ async def test_a_task_is_there_for_its_whole_life_and_not_longer(
     assert again["result"] == last["result"]
 
 
+@pytest.mark.sqlite_only(reason="a ledger of the test's own, without room for a task, is opened in a file")
 async def test_a_task_that_cannot_be_written_down_leaves_the_handle_for_the_job_runs(
     speaking: "Speaking", world: "World", identifiers: Identifiers
 ) -> None:
@@ -154,6 +157,7 @@ async def test_a_task_that_cannot_be_written_down_leaves_the_handle_for_the_job_
     assert (handle["structuredContent"]["kind"], handle["isError"], world.posts) == ("upload", False, 1)
 
 
+@pytest.mark.sqlite_only(reason="what cannot be used is the data directory")
 async def test_without_a_usable_data_directory_a_look_is_an_error_in_our_words(
     speaking: "Speaking", world: "World"
 ) -> None:

@@ -34,7 +34,8 @@ async def task_for(world: "World", job_id: str) -> "Json":
         expires_at=world.now() + LIFETIME,
         updated_at=world.now(),
     )
-    await world.ledger.tasks.bind(task)
+    async with world.ledger() as ledger:
+        await ledger.tasks.bind(task)
     return {"taskId": task.task_id}
 
 

@@ -28,6 +28,9 @@ WORKFLOWS_KEPT = timedelta(days=30)
 # ours: a replica's engine looks four times a second, and writes some ten rows a job; with the ledger's own connections
 # a replica stays below ten.
 CONNECTIONS = 4
+# ours: a thread of the engine looks for messages between workflows, of which we send none, and every server waits for
+# its last sleep before it ends: ten looks a second at an empty table in memory, for an end that is not a second late.
+MESSAGES_POLL_SECONDS = 0.1
 # What the engine logs as a warning, and is as it is meant to be: a workflow that is found again; a role that may use
 # its own database only.
 QUIET = ("Workflow already exists in queue: ", "Could not connect to postgres database")
@@ -104,6 +107,7 @@ def _configured(settings: DBOSConfig) -> DBOS:
             "max_executor_threads": 16,
             "serializer": JsonSerializer(),
             "log_level": "WARNING",
+            "notification_listener_polling_interval_sec": MESSAGES_POLL_SECONDS,
             **settings,
         }
     )

@@ -81,8 +81,15 @@ class PostgresConnection:
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:
-    """Write truths as numbers, as SQLite does; a column of numbers takes nothing else."""
-    return [int(value) if isinstance(value, bool) else value for value in values]
+    """Write truths as numbers, as SQLite does: a column of numbers takes nothing else; and texts without NUL."""
+    return [_storable(value) for value in values]
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - the edge to the database
+    """Return what PostgreSQL takes; it has no NUL in texts, so a caller's word with one is that of nothing we keep."""
+    if isinstance(value, bool):
+        return int(value)
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=1_024)
