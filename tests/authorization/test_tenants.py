@@ -293,6 +293,37 @@ async def test_workflows_act_for_those_whom_a_claim_admits_as_they_were_last_see
     assert denied["error"]["rule"] == "principals[0].accounts"
 
 
+async def test_who_comes_back_with_the_claims_of_before_is_acted_for_by_those(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(BY_CLAIM, encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        for groups, group in (["A"], OURS), (["B"], THEIRS), (["A"], OURS):
+            async with place.client(place.token("ann", groups=groups), era) as ann:
+                await uploaded(ann, group, IDS[: 1 + len(place.posted()) // 2])
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+    assert used == [("ours", False), ("theirs", True), ("ours", False)]
+
+
+async def test_who_claims_nothing_any_more_is_acted_for_like_everybody(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(f'{BY_CLAIM}[default]\naccounts = [202]\ncredentials = "theirs"\n', encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        async with place.client(place.token("ann", groups=["A"]), era) as ann:
+            await uploaded(ann, OURS, IDS)
+        async with place.client(place.token("ann"), era) as ann:
+            await uploaded(ann, THEIRS, IDS)
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+    assert used == [("ours", False), ("theirs", True)]
+
+
 async def test_a_job_of_elsewhere_is_watched_with_the_credentials_of_its_account(tenants: Tenants, era: str) -> None:
     async with tenants() as place:
         await place.stored(THEIRS, 3)
