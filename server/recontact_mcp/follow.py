@@ -12,6 +12,7 @@ from mcp_types import INVALID_PARAMS, SubscribeRequestParams, SubscriptionsListe
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.boundary import RecontactServer, unreadable
 from recontact_mcp.gate import watchable
 from recontact_mcp.legacy_subscriptions import LegacySubscriptions
@@ -76,7 +77,8 @@ class Following:
             self._legacy.unsubscribe(ctx.session, uri)
             return {}
         async with self._admitted([uri]):
-            await self._legacy.subscribe(ctx.session, uri)
+            caller = self._opening.caller().principal
+            await self._legacy.subscribe(ctx.session, uri, owner=None if caller == LOCAL_PRINCIPAL else caller)
         return {}
 
     @asynccontextmanager

@@ -17,6 +17,8 @@ from recontact_tools.watched import Watched
 
 # ours: as many as the SDK keeps streams for modern clients.
 SUBSCRIPTIONS_MAX = 1_024
+# ours: of several callers one may take this part of the table; hundreds of jobs, and three parts are left for others.
+SHARES = 4
 # ours: writing a line takes microseconds; a client that has not read for so long has gone or will read again later.
 SEND_SECONDS = 5.0
 # ours: a living client answers at once, but a busy one may be late.
@@ -31,6 +33,7 @@ class _Subscription:
 
     session: ServerSession
     uri: str
+    owner: str | None
     news: bool = False
     sending: bool = False
 
@@ -59,24 +62,30 @@ class LegacySubscriptions:
                     self._drop(key)
                 tasks.cancel_scope.cancel()
 
-    async def subscribe(self, session: ServerSession, uri: str) -> None:
-        """Tell a session of changes of a resource.
+    async def subscribe(self, session: ServerSession, uri: str, *, owner: str | None = None) -> None:
+        """Tell a session of changes of a resource; *owner* is one of several callers, None the only one.
 
         Raises:
-            Unreachable: The table is full of living sessions.
+            Unreachable: The table, or the owner's share of it, is full of living sessions.
         """
         key = (_session_id(session), uri)
-        if key not in self._table and len(self._table) >= self._limit:
+        if key not in self._table and self._is_full(owner):
             await self._drop_the_dead()
-            if len(self._table) >= self._limit:
+            if self._is_full(owner):
                 raise _too_many()
         if key not in self._table:
             self._watched.add([uri])
-        self._table[key] = _Subscription(session, uri)
+        self._table[key] = _Subscription(session, uri, owner)
 
     def unsubscribe(self, session: ServerSession, uri: str) -> None:
         """Tell a session no more of a resource, if it was told."""
         self._drop((_session_id(session), uri))
+
+    def _is_full(self, owner: str | None) -> bool:
+        if len(self._table) >= self._limit:
+            return True
+        share = self._limit // SHARES
+        return owner is not None and sum(one.owner == owner for one in self._table.values()) >= share
 
     def _drop(self, key: Key) -> None:
         dropped = self._table.pop(key, None)

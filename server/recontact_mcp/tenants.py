@@ -65,6 +65,9 @@ class Tenants:
         """Return what a caller works with; what one remembers, no other sees."""
         if caller.principal == LOCAL_PRINCIPAL and caller.policy == self._base.rules.policy:
             return self._base
+        if self._callers.look_at_claims:  # what is done for them later, perhaps elsewhere, is judged by the last ones
+            usage, now = self._base.ledger.usage, self._base.clock.now()
+            await usage.remember(caller.principal, claims_kept(caller.claims), now=now)
         known = self._runtimes.get(caller)
         if known is None:
             known = self._runtimes[caller] = await self._made(caller)
@@ -95,8 +98,6 @@ class Tenants:
 
     async def _made(self, caller: Caller) -> Runtime:
         base = self._base
-        if caller.claims:  # what is done for them later, perhaps elsewhere, is judged by what they claimed last
-            await base.ledger.usage.remember(caller.principal, claims_kept(caller.claims), now=base.clock.now())
         gateway = await self._gateway(caller.credentials)
         looks = self._looks.setdefault(caller.credentials, SharedLooks())
         rules = replace(

@@ -182,6 +182,33 @@ async def test_a_sign_in_that_this_browser_did_not_begin_lets_nobody_in(
     assert not [cookie for cookie in http.cookies if "approval" in cookie]
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=a", b"zzzz"),
+        ("application/x-www-form-urlencoded", b"a&" * 1_500),
+    ],
+)
+async def test_what_is_no_form_is_refused_in_our_own_words(served: Site, ann: str, kind: str, content: bytes) -> None:
+    await served.asked(ann, code=CODE)
+    async with served.http() as http:
+        await signed_in(http, code=CODE)
+        answer = await http.post("/approve", content=content, headers={"content-type": kind})
+    assert (answer.status_code, "This form is not of this visit" in answer.text) == (400, True)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_whoever_knocks_without_end_does_not_make_the_server_ask_its_issuer_each_time(
+    served: Site, authorization: AuthorizationServer
+) -> None:
+    before = authorization.counts().get("metadata", 0)
+    async with served.http() as http:
+        begun = [await http.get("/approve/sign-in") for _ in range(10)]
+    assert {answer.status_code for answer in begun} == {303}
+    assert authorization.counts()["metadata"] - before == 1
+
+
 async def test_an_issuer_that_is_away_and_a_page_that_nobody_can_enter_say_so(
     settings: Settings, authorization: AuthorizationServer, signing_in: Settings
 ) -> None:

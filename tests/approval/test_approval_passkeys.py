@@ -9,6 +9,7 @@ from authorization_server import AuthorizationServer
 from chromium import Chromium, Window, chromium
 
 from recontact_mcp.callers import principal_of
+from recontact_mcp.remote.approval.passkeys import CHARACTERS_MAX, Passkeys
 from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, enrolment
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import NotAllowed
@@ -170,6 +171,18 @@ async def test_nobody_registers_a_passkey_without_a_code_of_their_own_and_an_unl
         assert await window.page.get_by_role("heading", name="Passkey registered").count() == 0
     decisions = await served.parts.opening.decisions()
     assert len(await decisions.ledger.approvals.passkeys(ann)) == (wrong == "used")
+
+
+async def test_an_answer_of_great_depth_proves_nothing_and_breaks_nothing(served: Site, ann: str) -> None:
+    approvals, passkeys, now = (
+        (await served.parts.opening.decisions()).ledger.approvals,
+        Passkeys(served.base),
+        served.now(),
+    )
+    asked = await passkeys.to_approve(approvals, (), "PLAN1", now=now)
+    assert not await passkeys.proved(approvals, (), "PLAN1", asked.nonce, "[" * CHARACTERS_MAX, now=now)
+    asked = await passkeys.to_register(approvals, ann, now=now)
+    assert not await passkeys.register(approvals, ann, asked.nonce, "[" * CHARACTERS_MAX, now=now)
 
 
 async def test_where_it_is_required_no_other_way_approves(served: Site, ann: str) -> None:

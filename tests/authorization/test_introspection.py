@@ -153,3 +153,16 @@ async def test_while_the_keys_cannot_be_fetched_nobody_is_let_in_and_clients_are
     assert refused.status_code == 503
     assert refused.json()["error"] == "temporarily_unavailable"
     assert refused.headers["retry-after"]
+
+
+async def test_made_up_tokens_do_not_drive_out_what_is_known_of_good_ones() -> None:
+    asked = Asked()
+    tokens = asked.tokens()
+    good = asked.answer
+    assert await tokens.verify_token("t") is not None
+    asked.answer = {"active": False}
+    for number in range(KEPT_MAX + 1):
+        assert await tokens.verify_token(f"made-up-{number}") is None
+    asked.answer, times = good, asked.times
+    assert await tokens.verify_token("t") is not None
+    assert asked.times == times

@@ -10,7 +10,9 @@ from authorization_server import AuthorizationServer, new_key
 from jwt.algorithms import RSAAlgorithm
 
 from recontact_mcp.callers import Callers, principal_of
-from recontact_mcp.remote.authorization.discovery import discovered, metadata_urls
+from recontact_mcp.remote.authorization.discovery import FRESH_SECONDS as METADATA_FRESH_SECONDS
+from recontact_mcp.remote.authorization.discovery import PAUSE_SECONDS as METADATA_PAUSE_SECONDS
+from recontact_mcp.remote.authorization.discovery import Endpoints, discovered, metadata_urls
 from recontact_mcp.remote.authorization.fetching import CannotTell, fetched, posted
 from recontact_mcp.remote.authorization.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, Keys
 from recontact_mcp.remote.authorization.lasting import served_for
@@ -238,3 +240,28 @@ def test_a_policy_within_a_narrower_one_does_not_allow_everywhere() -> None:
     general = Policy(read_only=False, accounts=frozenset({101}), projects=None, target_groups=None)
     entry = Policy(read_only=False, accounts=None, projects=None, target_groups=None, entry="default", within=general)
     assert not entry.allows_everywhere
+
+
+async def test_endpoints_are_asked_for_in_time_and_stay_where_they_were_while_the_issuer_is_away() -> None:
+    times, moment, answer = [0], [1_000.0], [{"issuer": "https://id.example", "jwks_uri": "https://id.example/a"}]
+
+    async def said(_url: str) -> dict[str, Any]:
+        times[0] += 1
+        if not answer:
+            raise CannotTell
+        return answer[0]
+
+    endpoints = Endpoints("https://id.example", fetch=said, now=lambda: moment[0])
+    for _ in range(3):
+        assert await endpoints.url("jwks_uri") == "https://id.example/a"
+    assert times[0] == 1
+    moment[0] += METADATA_FRESH_SECONDS
+    kept, answer[:] = [*answer], []
+    for _ in range(3):
+        assert await endpoints.url("jwks_uri") == "https://id.example/a"
+    assert times[0] == 1 + len(metadata_urls("https://id.example"))
+    moment[0] += METADATA_PAUSE_SECONDS
+    answer[:] = [{**kept[0], "jwks_uri": "https://id.example/b"}]
+    assert await endpoints.url("jwks_uri") == "https://id.example/b"
+    with pytest.raises(CannotTell):
+        await endpoints.url("token_endpoint")

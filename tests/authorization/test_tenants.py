@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from ears import Ears
+from ears import Ears, subscribe
 from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult, PromptReference, ResourceTemplateReference
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from tool_arguments import REMOTE_TOOLS, arguments_of
 from two_tenants import GENERAL, OURS, THEIRS, Town
 
+from recontact_mcp.legacy_subscriptions import SHARES, SUBSCRIPTIONS_MAX
 from recontact_tools import uris
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.uris import job_uri, overview_uri
@@ -291,6 +292,50 @@ async def test_workflows_act_for_those_whom_a_claim_admits_as_they_were_last_see
         used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
     assert used == [("ours", False), ("theirs", True)]
     assert denied["error"]["rule"] == "principals[0].accounts"
+
+
+async def test_who_comes_back_with_the_claims_of_before_is_acted_for_by_those(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(BY_CLAIM, encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        for groups, group in (["A"], OURS), (["B"], THEIRS), (["A"], OURS):
+            async with place.client(place.token("ann", groups=groups), era) as ann:
+                await uploaded(ann, group, IDS[: 1 + len(place.posted()) // 2])
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+    assert used == [("ours", False), ("theirs", True), ("ours", False)]
+
+
+async def test_who_claims_nothing_any_more_is_acted_for_like_everybody(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(f'{BY_CLAIM}[default]\naccounts = [202]\ncredentials = "theirs"\n', encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        async with place.client(place.token("ann", groups=["A"]), era) as ann:
+            await uploaded(ann, OURS, IDS)
+        async with place.client(place.token("ann"), era) as ann:
+            await uploaded(ann, THEIRS, IDS)
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+    assert used == [("ours", False), ("theirs", True)]
+
+
+async def test_one_caller_does_not_take_the_subscriptions_of_all(serving: "Serving") -> None:
+    share = SUBSCRIPTIONS_MAX // SHARES
+    async with serving(calls_per_second=0.0) as place, place.client(place.token("ann"), "legacy") as ann:
+        plans = [uris.plan_uri(OURS, f"{OURS.target_group_id[:22]}{number:04}") for number in range(share + 1)]
+        for uri in plans[:share]:
+            await subscribe(ann, uri)
+        with pytest.raises(MCPError) as refused:
+            await subscribe(ann, plans[share])
+        async with place.client(place.token("bob"), "legacy") as bob:
+            await subscribe(bob, overview_uri(OURS))
+    assert refused.value.error.data["error"]["code"] == "UNAVAILABLE"
 
 
 async def test_a_job_of_elsewhere_is_watched_with_the_credentials_of_its_account(tenants: Tenants, era: str) -> None:

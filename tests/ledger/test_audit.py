@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -15,7 +16,7 @@ from ledger_places import Place
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger import Intent, Ledger, LedgerUnavailable, Plan
 from recontact_tools.ledger import audit as trail
-from recontact_tools.ledger.database import Connection
+from recontact_tools.ledger.database import Connection, Database
 from recontact_tools.ledger.entries import Entry, Event, Evidence, about, about_intent
 from recontact_tools.ledger.migrations import AUDITED_SINCE, MIGRATIONS, migrate
 from recontact_tools.ledger.sql import SqlLedger
@@ -234,6 +235,42 @@ async def test_the_newest_come_first_however_many_pages_that_takes(
     assert [entry.seq for entry in rare] == [count, trail.PAGE + 1, 1]
     assert len(everything) == count
     assert (await ledger.audit.verify()).count == count
+
+
+class Counting:
+    """A database that counts how often it is read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.reads = 0
+
+    async def read_in_thread(self, read: Callable[[Connection], Verdict]) -> Verdict:
+        self.reads += 1
+        return await self._database.read_in_thread(read)
+
+
+async def test_many_who_look_at_once_have_the_chain_checked_once_after_they_asked(
+    ledger: Ledger, group: TargetGroup, now: datetime
+) -> None:
+    assert isinstance(ledger, SqlLedger)
+    counting, found = Counting(ledger._database), list[int]()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    audit = trail.SqlAudit(cast("Database", counting))
+    entry = about(group, Event.CANCELLATION_ASKED, "snapshot", at=now, principal="ann")
+    await ledger.audit.record(entry)
+
+    async def look() -> None:
+        found.append((await audit.verify()).count)
+
+    await look()
+    once, counting.reads = counting.reads, 0
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(look)
+        await anyio.wait_all_tasks_blocked()
+        await ledger.audit.record(entry)
+        tasks.start_soon(look)  # who asks after the second entry is told of it
+    assert (found[0], found[-1]) == (1, 2)
+    assert counting.reads <= 4 * once
 
 
 async def test_several_ledgers_on_one_database_write_one_chain(place: Place, group: TargetGroup, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,27 @@ async def test_a_caller_has_so_many_calls_at_once(parts: "Callable[..., Parts]")
         second = await held.status_of_another()
         held.release.set()
     assert (second, held.status) == (429, 200)
+
+
+async def test_of_who_has_no_token_a_large_body_is_read_and_not_kept(parts: "Callable[..., Parts]") -> None:
+    pieces, piece = 48, 65_536
+    app, left, most, seen = build_app(parts(auth_issuer="http://127.0.0.1:9")), [*range(pieces)], [0], [0]
+
+    async def receive() -> "Message":
+        number = left.pop()
+        most.append(tracemalloc.get_traced_memory()[0])
+        return {"type": "http.request", "body": bytes(piece), "more_body": number > 0}
+
+    async def send(message: "Message") -> None:
+        seen.append(message.get("status", 0))
+
+    tracemalloc.start()
+    try:
+        await app(scope_of(), receive, send)
+    finally:
+        tracemalloc.stop()
+    assert (max(seen), left) == (401, [])
+    assert max(most) < pieces * piece / 4
 
 
 class Held:

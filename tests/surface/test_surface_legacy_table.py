@@ -8,7 +8,7 @@ from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
 
-from recontact_mcp.legacy_subscriptions import LegacySubscriptions
+from recontact_mcp.legacy_subscriptions import SHARES, LegacySubscriptions
 from recontact_tools.errors import Unreachable
 from recontact_tools.watched import Watched
 
@@ -98,6 +98,19 @@ async def test_a_full_table_makes_room_from_sessions_that_have_gone_and_else_ref
         await setting.table.subscribe(of(late), "a")
         await setting.tell("a")
     assert (gone.heard, alive.heard, late.heard) == ([], ["a"], ["a"])
+
+
+async def test_of_several_callers_one_does_not_get_the_whole_table_however_many_sessions_it_has() -> None:
+    setting, session, other = Setting(limit=4 * SHARES), Session(), Session()
+    async with setting.table.running():
+        for uri in ("a", "b", "c"):
+            await setting.table.subscribe(of(session), uri, owner="ann")
+        await setting.table.subscribe(of(other), "a", owner="ann")
+        with pytest.raises(Unreachable):
+            await setting.table.subscribe(of(other), "b", owner="ann")
+        await setting.table.subscribe(of(Session()), "b", owner="bob")
+        for number in range(2 * SHARES):  # the only caller has no share
+            await setting.table.subscribe(of(Session()), str(number))
 
 
 async def test_a_subscription_that_ends_while_it_is_told_is_told_no_more() -> None:

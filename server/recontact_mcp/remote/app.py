@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -44,7 +45,10 @@ class Application:
         routes = [route for of_module in ROUTES for route in of_module(parts)]
         self._beside = Starlette(routes=routes, lifespan=lambda _app: self.running())
         bodies = {**dict.fromkeys(STREAMING), MCP_PATH: parts.settings.http_body_bytes}
-        self._served = Front(Bodies(self._route, parts.limits, bodies), parts.names, parts.limits, parts.opening.ending)
+        reading = Bodies(self._route, parts.limits, bodies)
+        refusing = partial(Bodies, limits=parts.limits, most=bodies, keeps=False)
+        entered = authorization.entrance(parts, reading, refusing)
+        self._served = Front(entered, parts.names, parts.limits, parts.opening.ending)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Open the MCP server, and close it at the end."""

@@ -29,13 +29,15 @@ def body_of(scope: Scope) -> bytes:
 class Bodies:
     """Reads the body of each request and hands it on whole; refuses one that is too large or does not come.
 
-    *most* says how many bytes a path may have, and None for a path that reads its body by itself.
+    *most* says how many bytes a path may have, and None for a path that reads its body by itself. What is read for
+    somebody who is refused anyway is not kept.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, most: dict[str, int | None]) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, most: dict[str, int | None], *, keeps: bool = True) -> None:
         self._app = app
         self._limits = limits
         self._most = most
+        self._keeps = keeps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its body."""
@@ -76,14 +78,17 @@ class Bodies:
         return await self._read_on(message, receive, most)
 
     async def _read_on(self, message: Message, receive: Receive, most: int) -> bytes | None:
-        began, read = anyio.current_time(), bytearray()
+        began, count, kept = anyio.current_time(), 0, bytearray()
         while True:
-            read += message.get("body", b"")
-            if len(read) > most:
+            piece: bytes = message.get("body", b"")
+            count += len(piece)
+            if count > most:
                 return None
+            if self._keeps:
+                kept += piece
             if not message.get("more_body", False):
-                return bytes(read)
-            message = await _next(receive, self._limits.body_deadline(began, len(read)))
+                return bytes(kept)
+            message = await _next(receive, self._limits.body_deadline(began, count))
 
 
 async def _next(receive: Receive, deadline: float) -> Message:

@@ -31,7 +31,10 @@ class Usage(Protocol):
     """What each principal did today, and who they were."""
 
     async def remember(self, principal: str, claims: Mapping[str, list[str]], *, now: datetime) -> None:
-        """Remember what the token of a principal claimed, for what is done for them later and elsewhere."""
+        """Remember what the token of a principal claims, for what is done for them later and elsewhere.
+
+        Of one whose claims are as they were when they last changed, nothing is written.
+        """
         ...
 
     async def claims_of(self, principal: str) -> dict[str, list[str]]:
@@ -51,6 +54,8 @@ class SqlUsage:
 
     async def remember(self, principal: str, claims: Mapping[str, list[str]], *, now: datetime) -> None:
         """See `Usage.remember`."""
+        if await self.claims_of(principal) == claims:  # as nearly always: nothing is written for it
+            return
         text = json.dumps(claims, sort_keys=True)
         await self._database.write(lambda connection: connection.execute(_SEEN, (principal, text, instant(now))))
 

@@ -6,6 +6,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
+
 from recontact_mcp.remote.approval import views
 from recontact_mcp.remote.approval.signing_in import CannotTell
 from recontact_tools.errors import NotAllowed, NotFound, RateLimited, RecontactError
@@ -40,6 +42,8 @@ def told(
             return views.trouble_page("That did not work", words, status=status)
         except CannotTell:
             return views.trouble_page("Nobody can sign in now", _NO_ISSUER, status=503)
+        except HTTPException as error:  # of what reads forms, whose words are not ours
+            return views.trouble_page("Nothing was decided", STRANGE, status=error.status_code)
         except (LedgerFault, KeyUnusable, OSError):
             return views.trouble_page("That did not work", _NO_LEDGER, status=503)
 

@@ -90,7 +90,7 @@ class Passkeys:
                 expected_origin=self.origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, KeyError, TypeError):
+        except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError):
             return False
         passkey = Passkey(
             credential_id=bytes_to_base64url(made.credential_id),
@@ -134,7 +134,7 @@ class Passkeys:
                 credential_current_sign_count=key.signed,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, KeyError, TypeError):
+        except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError):
             return False
         await approvals.note_signed(key.credential_id, verified.new_sign_count)
         return True

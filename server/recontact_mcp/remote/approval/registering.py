@@ -56,9 +56,10 @@ class Registering:
         """Keep a passkey for whom the code was made."""
         decisions = await self._place.decisions()
         sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session, form = sessions.of(request, now=now), await form_of(request)
+        session = sessions.of(request, now=now)
         if session is None:
             return stranger(self._place, None)
+        form = await form_of(request)
         subject = sessions.subject(session, form.get("token", ""), now=now)
         if subject != _FORM or request.headers.get("origin") not in self._place.origins:
             return views.trouble_page("Nothing was registered", STRANGE, status=403)

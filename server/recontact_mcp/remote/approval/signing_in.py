@@ -14,7 +14,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 
 from recontact_mcp.callers import principal_of
-from recontact_mcp.remote.authorization.discovery import discovered
+from recontact_mcp.remote.authorization.discovery import Endpoints
 from recontact_mcp.remote.authorization.fetching import CannotTell, fetched, posted
 from recontact_mcp.remote.authorization.keys import Keys
 
@@ -48,6 +48,7 @@ class SignIn:
     leeway_seconds: float
     redirect_uri: str
     keys: Keys
+    endpoints: Endpoints
 
     async def begin(self) -> Begun:
         """Return where a person signs in.
@@ -55,7 +56,7 @@ class SignIn:
         Raises:
             CannotTell: The issuer does not say.
         """
-        url = await discovered(self.issuer, "authorization_endpoint")
+        url = await self.endpoints.url("authorization_endpoint")
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         asked = {
             "response_type": "code",
@@ -87,7 +88,7 @@ class SignIn:
             "redirect_uri": self.redirect_uri,
             "code_verifier": begun["verifier"],
         }
-        url = await discovered(self.issuer, "token_endpoint")
+        url = await self.endpoints.url("token_endpoint")
         answer = await posted(url, form, user=self.client_id, password=self.client_secret)
         claims = await self._claims(answer.get("id_token"))
         if claims is None or not hmac.compare_digest(str(claims["nonce"]).encode(), begun["nonce"].encode()):
@@ -124,9 +125,10 @@ def sign_in_for(settings: Settings, redirect_uri: str) -> SignIn | None:
     issuer, client, secret = settings.auth_issuer, settings.approval_client_id, settings.approval_client_secret
     if issuer is None or client is None or secret is None:
         return None
+    endpoints = Endpoints(issuer)
 
     async def key_set() -> dict[str, Any]:
-        return await fetched(settings.auth_jwks_url or await discovered(issuer, "jwks_uri"))
+        return await fetched(settings.auth_jwks_url or await endpoints.url("jwks_uri"))
 
     return SignIn(
         issuer=issuer,
@@ -136,6 +138,7 @@ def sign_in_for(settings: Settings, redirect_uri: str) -> SignIn | None:
         leeway_seconds=settings.auth_leeway_seconds,
         redirect_uri=redirect_uri,
         keys=Keys(key_set),
+        endpoints=endpoints,
     )
 
 

@@ -18,6 +18,7 @@ from recontact_mcp.remote.authorization.lasting import served_for
 from recontact_mcp.remote.authorization.metadata import metadata_url, resource_of
 from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
 from recontact_mcp.remote.bodies import body_of
+from recontact_mcp.remote.refusals import MCP_PATH
 from recontact_mcp.scopes import NONE, READING, granted, of_request
 
 if TYPE_CHECKING:
@@ -35,46 +36,46 @@ LISTEN: Final = "subscriptions/listen"
 logger = logging.getLogger(__name__)
 
 
-def guard(parts: Parts, app: ASGIApp) -> ASGIApp:
-    """Put the edge around MCP; where no issuer is configured, nothing is asked for."""
+def entrance(parts: Parts, app: ASGIApp, refusing: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+    """Let nobody through to MCP without a good token, before anything of a request but its head is kept.
+
+    *refusing* reads what a refused request brings besides. Where no issuer is configured, nothing is asked for.
+    """
     issuer = parts.settings.auth_issuer
     if issuer is None:
         return app
     resource = resource_of(parts)
     verifier = verifier_for(parts.settings, issuer, parts.settings.auth_audience or resource)
-    return Edge(AuthContextMiddleware(app), verifier, Challenges(metadata_url(resource)))
+    return Entrance(app, verifier, Challenges(metadata_url(resource)), refusing)
+
+
+def guard(parts: Parts, app: ASGIApp) -> ASGIApp:
+    """Put the edge around MCP, behind the entrance."""
+    if parts.settings.auth_issuer is None:
+        return app
+    return Edge(AuthContextMiddleware(app), Challenges(metadata_url(resource_of(parts))))
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """Lets through who has a good token with the scopes of the request, and challenges everybody else."""
+class Entrance:
+    """Lets through to MCP who has a good token, and challenges everybody else."""
 
     app: ASGIApp
     verifier: Verifier
     challenges: Challenges
-    wall: Callable[[], float] = time.time
+    refusing: Callable[[ASGIApp], ASGIApp]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] != "http" or scope["path"] != MCP_PATH:
+            await self.app(scope, receive, send)
+            return
         token, refusal = await self._checked(scope)
         if token is None:
-            await refusal(scope, receive, send)
-            return
-        carried = granted(token.scopes)
-        needed = needed_for(scope)
-        if needed - carried:
-            await self.challenges.insufficient(needed | carried)(scope, receive, send)
+            await self.refusing(refusal)(scope, receive, send)
             return
         told = {**scope, "user": AuthenticatedUser(token), "auth": AuthCredentials(token.scopes)}
-        if not await served_for(self._left(token, scope), self.app, told, receive, send):
-            await self.challenges.invalid()(scope, receive, send)
-
-    def _left(self, token: AccessToken, scope: Scope) -> float | None:
-        """Return how many seconds a stream of news may last; None for all that ends by itself."""
-        is_stream = scope["method"] == "GET" or any(method == LISTEN for method, _ in calls_in(body_of(scope)))
-        if token.expires_at is None or not is_stream:
-            return None
-        return max(0.0, token.expires_at - self.wall())
+        await self.app(told, receive, send)
 
     async def _checked(self, scope: Scope) -> tuple[AccessToken | None, Response]:
         """Return the token of a request, or the challenge that answers it without one."""
@@ -90,6 +91,34 @@ class Edge:
             logger.error("The authorization server gave no usable answer, so nobody is let in")  # noqa: TRY400 - no more
             return None, self.challenges.unavailable()
         return token, self.challenges.invalid()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Lets through whose token carries the scopes of the request, and challenges everybody else."""
+
+    app: ASGIApp
+    challenges: Challenges
+    wall: Callable[[], float] = time.time
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request that came through the entrance."""
+        user: AuthenticatedUser = scope["user"]
+        token = user.access_token
+        carried = granted(token.scopes)
+        needed = needed_for(scope)
+        if needed - carried:
+            await self.challenges.insufficient(needed | carried)(scope, receive, send)
+            return
+        if not await served_for(self._left(token, scope), self.app, scope, receive, send):
+            await self.challenges.invalid()(scope, receive, send)
+
+    def _left(self, token: AccessToken, scope: Scope) -> float | None:
+        """Return how many seconds a stream of news may last; None for all that ends by itself."""
+        is_stream = scope["method"] == "GET" or any(method == LISTEN for method, _ in calls_in(body_of(scope)))
+        if token.expires_at is None or not is_stream:
+            return None
+        return max(0.0, token.expires_at - self.wall())
 
 
 def needed_for(scope: Scope) -> frozenset[Needed]:

@@ -38,7 +38,8 @@ class IntrospectedTokens:
     leeway_seconds: float
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    _kept: OrderedDict[bytes, _Verdict] = field(default_factory=OrderedDict[bytes, _Verdict])
+    _good: OrderedDict[bytes, _Verdict] = field(default_factory=OrderedDict[bytes, _Verdict])
+    _bad: OrderedDict[bytes, _Verdict] = field(default_factory=OrderedDict[bytes, _Verdict])
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return what a good token says, None of any other.
@@ -49,7 +50,7 @@ class IntrospectedTokens:
         if not is_plausible(token):
             return None
         name = sha256(token.encode()).digest()
-        verdict = self._kept.get(name)
+        verdict = self._good.get(name) or self._bad.get(name)
         if verdict is None or self.now() >= verdict.until:
             found = self._judged(token, await self.ask(token))
             verdict = _Verdict(found, self.now() + self._believed(found))
@@ -76,7 +77,10 @@ class IntrospectedTokens:
         return max(0.0, min(BELIEVED_SECONDS, found.expires_at - self.wall()))
 
     def _keep(self, name: bytes, verdict: _Verdict) -> None:
-        self._kept.pop(name, None)
-        self._kept[name] = verdict
-        while len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+        """Keep a verdict; the good ones apart, so that tokens which somebody makes up take none of their places."""
+        for kept in (self._good, self._bad):
+            kept.pop(name, None)
+        kept = self._bad if verdict.token is None else self._good
+        kept[name] = verdict
+        while len(kept) > KEPT_MAX:
+            kept.popitem(last=False)
