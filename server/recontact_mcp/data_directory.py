@@ -54,8 +54,8 @@ def _no_database() -> Unreachable:
     )
 
 
-# ours: a file lives for minutes; one that was forgotten is gone soon after, for a read of some 20 us a minute.
-FORGOTTEN_WITHIN_SECONDS = 60.0
+# ours: a file lives for minutes; one that was forgotten is gone soon after, for a read of some 20 us in two minutes.
+FORGOTTEN_WITHIN_SECONDS = 120.0
 
 
 async def forget_staged(ledger: Ledger, clock: Clock, *, database: bool = False) -> None:

@@ -45,6 +45,13 @@ def seal_of(settings: Settings) -> Seal:
     return Seal(partial(_snapshot_key, settings), held=partial(_snapshot_key, settings, make=False))
 
 
+def held_seal_of(settings: Settings) -> Seal:
+    """Return `seal_of` for who only looks: where there is no key yet, none is made, and its use is an `OSError`."""
+    from recontact_tools.sealing import Seal
+
+    return Seal(partial(_snapshot_key, settings, make=False))
+
+
 def _snapshot_key(settings: Settings, *, make: bool = True) -> bytes:
     from recontact_tools.sealing import key_at
 

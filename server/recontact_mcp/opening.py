@@ -206,7 +206,8 @@ class Opening:
     async def where_to_approve(self, approval: Approval) -> Where:
         """Make ready the place where a person decides about a plan, and say where it is."""
         pages = await self._pages_open()
-        return Where(self._approve_url, opened=pages is not None and await pages.show(approval))
+        opened = pages is not None and await pages.show(approval)
+        return Where(self._approve_url, opened=opened, two_person=self._settings.approval_two_person)
 
     async def _pages_open(self) -> Pages | None:
         """Return what shows plans, opened once; None where there is none, or no port for it."""

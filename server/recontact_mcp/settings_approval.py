@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from recontact_mcp.settings_values import absolute, words
+from recontact_mcp.settings_values import absolute, principals, words
 
 
 class ApprovalSettings(BaseModel):
@@ -25,7 +25,7 @@ class ApprovalSettings(BaseModel):
         allow_inf_nan=False,
         description="Seconds for which a person may agree outside the client, and for which that may be used.",
     )
-    approval_approvers: Annotated[frozenset[str], BeforeValidator(words)] = Field(
+    approval_approvers: Annotated[frozenset[str], BeforeValidator(words), AfterValidator(principals)] = Field(
         default=frozenset(),
         description="Principals who may approve the removals of others, `issuer#subject`, separated by commas.",
     )

@@ -191,6 +191,15 @@ def words(value: object) -> object:
     return value if entries is None else frozenset(str(entry) for entry in entries)
 
 
+def principals(value: frozenset[str]) -> frozenset[str]:
+    """Return principals; refuse what can be none: a subject alone would never be anybody's."""
+    for one in value:
+        issuer, _, subject = one.partition("#")
+        if "://" not in issuer or not subject:
+            raise ValueError("not a list of principals: issuer#subject, separated by commas, is expected")
+    return value
+
+
 def networks(value: object) -> object:
     """Read a list of addresses and networks, or a string of them separated by commas."""
     entries = _entries(value, ",")

@@ -11,9 +11,11 @@ from chromium import Chromium, Window, chromium
 from mcp import Client
 from mcp_types import CallToolResult
 
+from recontact_mcp.remote.approval.views import duration
 from recontact_mcp.settings import Settings
 from recontact_tools.guardrails import code_shown
 from recontact_tools.ledger import Evidence
+from recontact_tools.schedule import Eta
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +161,16 @@ async def test_no_page_of_another_site_can_show_it_in_a_frame(browser: Chromium,
         frame = page.frames[-1]
         await frame.wait_for_load_state()
         assert "Sign in" not in await frame.content()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1, 20, "less than a minute"),
+        (20, 100, "up to 2 min"),
+        (50, 70, "about 1 min"),
+        (600, 900, "10 to 15 min"),
+    ],
+)
+def test_how_long_putting_them_back_takes_is_said_as_people_do(low: int, high: int, said: str) -> None:
+    assert duration(Eta(low, high)) == said

@@ -56,7 +56,10 @@ def test_the_trail_the_jobs_and_the_snapshots_are_shown(run_there: Run) -> None:
     assert [entry["event"] for entry in entries] == ["intent_planned", "snapshot_begun", "cancellation_asked"]
     assert "The chain holds: 3 entries." in run_there("audit", "--verify").stdout
     assert run_there("audit", "--expect", entries[-1]["hash"]).exit_code == 0
-    assert "cancellation_asked" in run_there("audit", "--target-group", GROUP).stdout
+    shown = run_there("audit", "--target-group", GROUP).stdout
+    assert "cancellation_asked" in shown
+    assert "for ann" in shown  # whoever is at this machine is not named
+    assert "for local" not in shown
     assert GROUP in run_there("jobs").stdout
     assert GROUP in run_there("snapshots").stdout
 

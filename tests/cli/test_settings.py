@@ -218,6 +218,12 @@ def test_a_problem_in_the_file_is_named_as_such(tmp_path: Path, base: dict[str, 
         ),
         pytest.param({"RECONTACT_UPLOAD_ROOTS": "/"}, "RECONTACT_UPLOAD_ROOTS: the root of a disk", id="whole disk"),
         pytest.param({"RECONTACT_UPLOAD_ROOTS": "~nobody-here/x"}, "~ cannot be expanded", id="unknown home"),
+        pytest.param(
+            {"RECONTACT_APPROVAL_APPROVERS": SECRET}, "not a list of principals", id="approver is no principal"
+        ),
+        pytest.param(
+            {"RECONTACT_APPROVAL_APPROVERS": f"https://{SECRET}#"}, "not a list of pr", id="nobody's principal"
+        ),
         pytest.param({"RECONTACT_PACE": "-1"}, "RECONTACT_PACE: ", id="negative pace"),
         pytest.param({"RECONTACT_PACE": "nan"}, "RECONTACT_PACE: ", id="not a number"),
         pytest.param({"RECONTACT_READ_ONLY": SECRET}, "RECONTACT_READ_ONLY: ", id="not a boolean"),

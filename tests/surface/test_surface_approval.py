@@ -343,6 +343,8 @@ async def test_the_one_who_asks_is_not_the_second_person(
     await api.upload_elsewhere(old)
     async with connect("auto", effects=effects, **told.model_dump(include={"approval_two_person"})) as client:
         error = await refused(client, "remove_all_recontacts")
+        assert f"give the code {error['approval_code']}" in error["next_step"]
+        assert "to an approver" in error["next_step"]
         async with person_at(told, effects) as asker, person_at(told, effects, "https://issuer#boss") as boss:
             with pytest.raises(NotFound):
                 await asker.approves(error["approval_code"])

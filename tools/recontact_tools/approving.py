@@ -22,10 +22,12 @@ class Where:
     """Where a person decides: at *url*, or on this machine.
 
     *opened* is whether this machine shows its user the way in: the page itself, or with *url* a link to it.
+    *two_person* is whether whoever asks may not decide.
     """
 
     url: str | None = None
     opened: bool = False
+    two_person: bool = False
 
 
 def new_code() -> str:
@@ -80,6 +82,12 @@ def approval_required(approval: Approval, where: Where) -> NotAllowed:
 
 
 def _tell(code: str, where: Where) -> str:
+    if where.two_person:
+        page = where.url or "of the server over HTTP"
+        return (
+            f"Tell the user to give the code {code} and the page {page} to an approver, who signs in there and decides:"
+            " whoever asks may not."
+        )
     if where.url is not None and where.opened:
         return (
             f"Tell the user the code {code} and the page {where.url}: the terminal in which the server runs shows a "

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from recontact_tools.errors import ErrorCode, Unreachable
+from recontact_tools.ledger.repeats import pinned
 from recontact_tools.sealed_lists import cannot_be_opened
 from recontact_tools.sealing import KeyUnusable
 
 if TYPE_CHECKING:
     from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger.database import Connection
     from recontact_tools.sealing import Seal
 
 _PIN = "snapshot key"
@@ -30,6 +32,17 @@ async def check_shared_key(ledger: Ledger, seal: Seal) -> None:
         raise cannot_be_opened() from None
     if not hmac.compare_digest(await ledger.pinned(_PIN, mark), mark):
         raise _another_key()
+
+
+def has_another_key(connection: Connection, seal: Seal) -> bool | None:
+    """Tell whether *seal* has another key than the replicas; None where none of them was here yet. Only reads.
+
+    Raises:
+        KeyUnusable: The key cannot be used.
+        OSError: There is none, or it cannot be read.
+    """
+    mark = pinned(connection, _PIN)
+    return None if mark is None else not hmac.compare_digest(mark, seal.mark())
 
 
 def _another_key() -> Unreachable:

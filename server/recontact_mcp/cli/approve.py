@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recontact_tools.ledger import Approval, Ledger
 
 DENY = "deny"
+ELSEWHERE = "Give this terminal the RECONTACT_DATA_DIR, or RECONTACT_DATABASE_URL, that the server has."
 
 
 def approve(
@@ -51,7 +52,7 @@ def approve(
         return True
 
     if not with_ledger(settings, run, otherwise=False):
-        stop("Nothing was asked for here yet.", cure="The server makes its ledger with the first call.")
+        stop("Nothing was asked for here yet.", cure=ELSEWHERE)
 
 
 async def _list(decisions: "Decisions") -> None:

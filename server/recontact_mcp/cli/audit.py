@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column
 
+from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled
 from recontact_mcp.storage import reading
 from recontact_tools.errors import InvalidInput
@@ -138,6 +139,7 @@ def _what(entry: Recorded, group: str | None) -> str:
     ids = {
         "job": entry.job_id or entry.intent_id,
         "plan": None if entry.intent_id else entry.plan_id,
+        "for": None if entry.principal == LOCAL_PRINCIPAL else entry.principal,
         "target group": None if entry.target_group_id == group else entry.target_group_id,
     }
     told = [

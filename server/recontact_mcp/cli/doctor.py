@@ -6,12 +6,15 @@ import anyio
 import typer
 from rich.markup import escape
 
+from recontact_mcp.access_source import callers_for
 from recontact_mcp.cli import doctor_checks as look
 from recontact_mcp.cli.console import person, titled, write_json
 from recontact_mcp.cli.doctor_api import examine_api
-from recontact_mcp.cli.doctor_database import database
+from recontact_mcp.cli.doctor_database import database, shared_key
+from recontact_mcp.cli.doctor_remote import remote
 from recontact_mcp.cli.findings import Finding
 from recontact_mcp.logs import configure
+from recontact_mcp.decided import policy_of
 from recontact_mcp.settings import Settings, SettingsError, load_settings, variable
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails.pasted import Pasted, read_pasted
@@ -45,6 +48,7 @@ def doctor(
     """
     try:
         settings, named = load_settings(), read_pasted(target_group) if target_group else None
+        callers_for(settings, policy_of(settings), asked_over_http=True)
     except SettingsError as error:
         _refuse([Finding("Settings", "fail", problem, "Correct this setting.") for problem in error.problems], as_json)
     except InvalidInput as error:
@@ -92,6 +96,7 @@ async def examine(settings: Settings, named: Pasted | None = None) -> "tuple[lis
     findings += await examine_api(settings, named, usable=usable)
     findings += [look.defaults(settings), *look.upload_roots(settings.upload_roots)]
     findings += [await look.changes(settings, usable=usable), *look.permissions(settings)]
+    findings += [*await shared_key(settings), *await remote(settings)]
     tools = await look.tools(settings)
     findings.append(Finding("Tools", "ok", f"{len(tools)} visible to a client"))
     return findings, tools

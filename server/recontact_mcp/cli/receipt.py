@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recontact_mcp.cli.console import settings_or_stop, stop, write_json
-from recontact_mcp.cli.records import KEY_CURE, with_ledger
+from recontact_mcp.cli.records import KEY_CURE, LOOK_CURE, with_ledger
 
 if TYPE_CHECKING:
+    from recontact_mcp.settings import Settings
     from recontact_tools.ledger import Ledger
+    from recontact_tools.sealing import Seal
 
 receipt = typer.Typer(
     name="receipt", no_args_is_help=True, help="Show the signed receipt of an approval, or check one anywhere."
@@ -38,15 +40,38 @@ def show(plan: Annotated[str, typer.Argument(help="The plan's id, as the audit t
 
 @receipt.command()
 def key() -> None:
-    """Print the public key that receipts are checked with; give it to whoever is to check them."""
-    from recontact_mcp.decided import seal_of
+    """Print the public key that receipts are checked with; give it to whoever is to check them.
+
+    It is derived from the key of the snapshots, which has to be the servers' own.
+    """
+    from recontact_mcp.decided import held_seal_of
     from recontact_tools.receipts import public_key_of
     from recontact_tools.sealing import KeyUnusable
 
+    settings = settings_or_stop()
+    seal = held_seal_of(settings)
     try:
-        typer.echo(public_key_of(seal_of(settings_or_stop())))
+        if settings.database_url is not None and _is_another(settings, seal):
+            stop("The servers on this database have another key than this command.", cure=KEY_CURE)
+        typer.echo(public_key_of(seal))
     except (KeyUnusable, OSError):
-        stop("The key of the receipts cannot be used.", cure=KEY_CURE)
+        stop("The key of the receipts is not here, or cannot be used.", cure=KEY_CURE)
+
+
+def _is_another(settings: "Settings", seal: "Seal") -> bool:
+    """Tell whether the servers on the database are known to have another key."""
+    from recontact_mcp.storage import reading
+    from recontact_tools.ledger import LedgerFault
+    from recontact_tools.ledger.faults import NoLedger
+    from recontact_tools.shared_key import has_another_key
+
+    try:
+        with reading(settings) as connection:
+            return has_another_key(connection, seal) is True
+    except NoLedger:
+        return False
+    except LedgerFault as fault:
+        stop(f"The ledger cannot be used: {fault}.", cure=LOOK_CURE)
 
 
 @receipt.command()

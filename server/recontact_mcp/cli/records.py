@@ -24,6 +24,8 @@ KEY_CURE = (
     "(chmod 600). A list that was sealed with another key opens with that one only."
 )
 
+LOOK_CURE = "What is wrong, and how to mend it: recontact-mcp doctor"
+
 
 def with_ledger(settings: "Settings", work: "Callable[[Ledger], Awaitable[_Result]]", *, otherwise: _Result) -> _Result:
     """Return what *work* returns, or *otherwise* where nothing was started yet; no engine is started for it.
@@ -77,4 +79,4 @@ def _tell(error: BaseException) -> None:
         unreadable = error.code is ErrorCode.SNAPSHOT_UNREADABLE
         stop(f"{error.code.value}: {error.message}", cure=KEY_CURE if unreadable else error.next_step)
     said = "its directory" if isinstance(error, OSError) else str(error)
-    stop(f"The ledger cannot be used: {said}.", cure="What is wrong, and how to mend it: recontact-mcp doctor")
+    stop(f"The ledger cannot be used: {said}.", cure=LOOK_CURE)

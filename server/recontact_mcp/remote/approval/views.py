@@ -167,4 +167,6 @@ def duration(eta: Eta) -> str:
     low, high = (round(seconds / _MINUTE) for seconds in (eta.low, eta.high))
     if high < 1:
         return "less than a minute"
-    return f"up to {high} min" if low < 1 else f"{low} to {high} min"
+    if low < 1:
+        return f"up to {high} min"
+    return f"about {high} min" if low == high else f"{low} to {high} min"
