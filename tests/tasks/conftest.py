@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from task_speaker import Speaker, speaking_with
 
 from recontact_mcp.app import build_server
+from recontact_mcp.embedded import service_database
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_mcp.storage import existing_ledger
@@ -73,7 +74,7 @@ class World:
     async def _gateway(self, settings: Settings) -> AsyncGenerator[Gateway]:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         service = ServiceSettings(
-            database=settings.data_dir / "service.sqlite",
+            database=service_database(settings.data_dir, self.settings.database_url),
             pace=settings.pace,
             clients={"robot": "open sesame"},
             all_invalid="fail",
