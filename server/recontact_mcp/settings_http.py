@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from recontact_mcp.settings_values import ApiUrl, hosts, key_bytes, keys, listening_address, networks, origins
+from recontact_mcp.settings_values import hosts, key_bytes, keys, listening_address, networks, origins, root_url
 
 
 class HttpSettings(BaseModel):
     """How clients reach the server over HTTP, and how much each may ask of it."""
 
-    public_url: ApiUrl | None = Field(
+    public_url: Annotated[str, AfterValidator(root_url)] | None = Field(
         default=None,
         description="URL under which clients and browsers reach this server, such as `https://recontact.example.com`."
         " Needed to serve more than this machine.",

@@ -107,6 +107,14 @@ def api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def root_url(value: str) -> str:
+    """Return a URL as `api_url` does; one with a path would lead people to pages that are not there."""
+    url = api_url(value)
+    if urlsplit(url).path:
+        raise ValueError("a URL without a path is expected: clients add /mcp, and pages are at the root")
+    return url
+
+
 def issuer_url(value: str) -> str:
     """Accept the URL of an issuer as it is written: it is compared letter by letter, also its last slash."""
     api_url(value)

@@ -224,6 +224,8 @@ def test_a_problem_in_the_file_is_named_as_such(tmp_path: Path, base: dict[str, 
         pytest.param(
             {"RECONTACT_APPROVAL_APPROVERS": f"https://{SECRET}#"}, "not a list of pr", id="nobody's principal"
         ),
+        pytest.param({"RECONTACT_PUBLIC_URL": f"https://{SECRET}.example/mcp"}, "without a path", id="public path"),
+        pytest.param({"RECONTACT_PUBLIC_URL": "http://a.example"}, "plain http", id="public url that is not https"),
         pytest.param({"RECONTACT_PACE": "-1"}, "RECONTACT_PACE: ", id="negative pace"),
         pytest.param({"RECONTACT_PACE": "nan"}, "RECONTACT_PACE: ", id="not a number"),
         pytest.param({"RECONTACT_READ_ONLY": SECRET}, "RECONTACT_READ_ONLY: ", id="not a boolean"),
