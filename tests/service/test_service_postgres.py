@@ -315,8 +315,8 @@ def test_what_was_removed_leaves_its_place_to_the_next(server_database: Postgres
             store.apply_removal(Step(job=job, ids_done=100_000, last=True, at=NOON))
             store.vacuum()
 
-    # What a busy server adds to a table in advance, and clears late, is its own affair: a machine at rest needs 18 bytes
-    # an ID for all of it (bench/postgres.py). It must not grow from turn to turn.
+    # What a busy server adds to a table in advance, and clears late, is its own affair: at rest it takes 18 bytes an ID
+    # for all of it (bench/postgres.py). It must not grow from turn to turn.
     assert sizes[0] <= 8 * 18 * 100_000
     assert max(sizes[1:]) <= sizes[0] + 18 * 100_000
 
