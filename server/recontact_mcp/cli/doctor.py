@@ -13,8 +13,8 @@ from recontact_mcp.cli.doctor_api import examine_api
 from recontact_mcp.cli.doctor_database import database, shared_key
 from recontact_mcp.cli.doctor_remote import remote
 from recontact_mcp.cli.findings import Finding
-from recontact_mcp.logs import configure
 from recontact_mcp.decided import policy_of
+from recontact_mcp.logs import configure
 from recontact_mcp.settings import Settings, SettingsError, load_settings, variable
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails.pasted import Pasted, read_pasted
