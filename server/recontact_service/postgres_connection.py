@@ -42,7 +42,12 @@ class PostgresConnection:
 
     def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Rows:
         """Run one statement; its answer travels in binary, for respondent IDs would double as text."""
-        return self.raw.execute(_spelled(statement), parameters, binary=True)
+        return self.raw.execute(_spelled(statement), [_storable(value) for value in parameters], binary=True)
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - the edge to the database
+    """Return what PostgreSQL takes: it has no NUL in texts, and a word with one names nothing stored."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=128)

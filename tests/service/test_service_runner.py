@@ -61,7 +61,7 @@ async def test_steps_that_have_become_due_meanwhile_are_not_slept_towards(
         running(replace(settings, pace=1, chunk_ids=1), now=hurry, sleep=sleep) as service,
         client_of(service) as client,
     ):
-        lines = "".join(f"{number:032x}\n" for number in range(30))
+        lines = "".join(f"{number:032x}\n" for number in range(300))
         dashed = "".join(f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}\n" for one in lines.split())
         job_id = (await client.post(RSIDS, files={"file": ("a.csv", dashed.encode(), "text/csv")})).json()["job_id"]
         with anyio.fail_after(5):

@@ -60,7 +60,7 @@ async def test_fifty_who_wait_for_a_job_started_elsewhere_cost_the_api_as_much_a
 async def test_who_asks_again_at_once_is_shown_the_same_look(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
-    job_id = await api.upload_elsewhere(identifiers(10), finished=False)
+    job_id = await api.upload_elsewhere(identifiers(10_000), finished=False)
     async with connect(era, effects=effects, pace=1.0) as client:
         api.pass_time(seconds=20)
         for _ in range(10):

@@ -85,8 +85,9 @@ async def test_a_wait_ends_as_soon_as_the_job_does(
         waiting.set()
         job = answer_of(await client.call_tool(f"get_{kind}_job", arguments, progress_callback=hear))
     assert (job["status"], job["poll_after_seconds"]) == ("Completed", 0)
-    # The job ends while somebody sleeps: this call after its first look, or the follower even before that.
-    assert heard in ([], [0.0])
+    # The job ends while somebody sleeps: this call after its first look, or the follower even before that. The count
+    # may tell that all is done a moment before the job does.
+    assert heard in ([], [0.0], [10.0])
 
 
 async def test_without_a_wait_one_look_is_all(
