@@ -1,6 +1,7 @@
 """How much one caller may ask, and how slow a request may be, with limits that a test can reach."""
 
 import json
+import signal
 import socket
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable
@@ -18,11 +19,15 @@ from recontact_mcp.remote.app import Application, build_app
 from recontact_mcp.remote.binding import listen
 from recontact_mcp.remote.buckets import Bucket, Pace
 from recontact_mcp.remote.connections import Peers
+from recontact_mcp.remote.crowd import CALLERS_MAX, Crowd, Share
+from recontact_mcp.remote.leaving import Leaving
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.serving import Serving, config_of
+from recontact_mcp.remote.sessions import Sessions
+from recontact_tools.ending import Ending
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Scope
+    from starlette.types import Message, Receive, Scope, Send
     from tests.remote.conftest import Front
 
     from recontact_mcp.remote.parts import Parts
@@ -41,6 +46,12 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
+LISTEN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "subscriptions/listen",
+    "params": {"notifications": {"toolsListChanged": True}, "_meta": META},
+}
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -188,6 +199,98 @@ async def test_a_page_of_another_origin_is_refused_on_every_path(front: "Front")
             assert "evil" not in answer.text
 
 
+@pytest.mark.parametrize("came", [0, 1])
+async def test_of_a_client_that_hangs_up_in_a_body_nothing_is_served_and_nobody_is_answered(
+    parts: "Callable[..., Parts]", came: int
+) -> None:
+    app = build_app(parts())
+    sent: list[Message] = []
+    piece: Message = {"type": "http.request", "body": json.dumps(LIST).encode(), "more_body": True}
+    left: list[Message] = [{"type": "http.disconnect"}, *[piece] * came]
+
+    async def receive() -> "Message":
+        return left.pop()
+
+    async def send(message: "Message") -> None:
+        sent.append(message)
+
+    async with app.running():
+        await app(scope_of(), receive, send)
+    assert (left, sent) == ([], [])
+
+
+async def test_a_stream_that_comes_when_the_server_ends_is_answered_that_it_has_none(
+    parts: "Callable[..., Parts]", front: "Front"
+) -> None:
+    made = parts()
+    async with front(made) as client:
+        made.opening.ending.begin()
+        answer = await client.get("/mcp", headers={"accept": "text/event-stream"})
+    assert (answer.status_code, answer.content) == (503, b"")
+
+
+async def test_who_waits_for_more_than_the_whole_body_waits_until_the_client_goes() -> None:
+    leaving, heard = Leaving(), list[bytes]()
+
+    async def app(_scope: "Scope", receive: "Receive", _send: "Send") -> None:
+        while True:
+            heard.append((await receive())["body"])
+
+    async def gone() -> "Message":
+        return {"type": "http.disconnect"}
+
+    with anyio.fail_after(30):
+        async with leaving.running():
+            await leaving.serve(app, scope_of(), gone, ignoring)
+    assert heard == [b""]
+
+
+async def ignoring(_message: "Message") -> None:
+    """Send nothing."""
+
+
+async def opening_a_session(scope: "Scope", _receive: "Receive", send: "Send") -> None:
+    """Answer as MCP does when it opens a session: here one for each address."""
+    name = scope["client"][0].encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"mcp-session-id", name)]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def test_a_session_that_was_idle_for_too_long_is_not_counted() -> None:
+    sessions, now = Sessions(idle_seconds=60.0), [0.0]
+    for moment, peer in ((0.0, "192.0.2.1"), (50.0, "192.0.2.2")):
+        now[0] = moment
+        scope = {**scope_of(), "client": (peer, 1)}
+        await sessions.served("ann", opening_a_session, scope, receive_all(), ignoring, now=lambda: now[0])
+    assert sessions.count("ann", 60.0) == 2
+    assert sessions.count("ann", 61.0) == 1
+    assert sessions.total(111.0) == 0
+
+
+@pytest.mark.parametrize(("later", "again"), [(0.5, 200), (2.0, 200), (1.0, 429)])
+async def test_of_very_many_callers_those_are_remembered_who_have_spent_their_share(later: float, again: int) -> None:
+    """After half a second all have spent some and all are forgotten; after one, all are but those who called twice."""
+    now, statuses = [0.0], list[int]()
+    crowd = Crowd(opening_a_session, Share(1.0, 0, 0), Ending(), Sessions(idle_seconds=0.0), now=lambda: now[0])
+
+    async def noting(message: "Message") -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    async def call(peer: str) -> int:
+        await crowd({**scope_of(), "client": (peer, 1)}, receive_all(), noting)
+        return statuses[-1]
+
+    first = [await call("first") for _ in range(2)]
+    for number in range(CALLERS_MAX - 1):
+        await call(f"peer {number}")
+    now[0] = later
+    assert await call("new") == 200
+    now[0] = later
+    spent = [await call("first") for _ in range(2)]
+    assert first == [200, 200]
+    assert spent == [200, again]
+
+
 @asynccontextmanager
 async def serving(made: "Parts") -> AsyncGenerator[socket.socket]:
     """Serve on a real socket in this process; yield a connection to it."""
@@ -219,6 +322,75 @@ async def test_a_request_that_does_not_come_is_given_up(parts: "Callable[..., Pa
             answer = await anyio.to_thread.run_sync(all_of, wire)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"too slowly" in answer
+
+
+async def test_on_a_connection_that_is_kept_the_next_head_has_its_time_too(parts: "Callable[..., Parts]") -> None:
+    with anyio.fail_after(30):
+        async with serving(parts(limits=HASTY)) as wire:
+            whole = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8765\r\n\r\n"
+            wire.sendall(whole)
+            first = await anyio.to_thread.run_sync(wire.recv, 65_536)
+            wire.sendall(whole[:20])
+            answer = await anyio.to_thread.run_sync(all_of, wire)
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_head_that_is_too_long_and_none_is_refused_once(parts: "Callable[..., Parts]") -> None:
+    limits = Limits(url_bytes=1_000, header_bytes=9_000)
+    with anyio.fail_after(30):
+        async with serving(parts(limits=limits)) as wire:
+            wire.sendall(b"GET /livez HTTP/1.1\r\nX-Canary: " + b"c" * 9_500)
+            wire.sendall(b"\r\nX Canary : c\r\n" + b"c" * 1_000)
+            answer = await anyio.to_thread.run_sync(all_of, wire)
+    assert answer.count(b"HTTP/1.1 4") == 1
+    assert answer.startswith(b"HTTP/1.1 4")
+
+
+async def test_what_is_no_request_during_an_answer_ends_the_answer_and_adds_nothing_to_it(
+    parts: "Callable[..., Parts]",
+) -> None:
+    with anyio.fail_after(30):
+        async with serving(parts()) as wire:
+            body = json.dumps(LISTEN).encode()
+            told = {"Host": "127.0.0.1:8765", "Content-Type": "application/json", **MODERN}
+            told |= {"mcp-method": "subscriptions/listen", "Content-Length": str(len(body))}
+            lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+            wire.sendall(f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + body)
+            begun = await anyio.to_thread.run_sync(wire.recv, 65_536)
+            wire.sendall(b"canary\r\n\r\n")
+            rest = await anyio.to_thread.run_sync(all_of, wire)
+    assert begun.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 " not in rest
+
+
+class Noting(Serving):
+    """A server that tells when it begins to stop."""
+
+    stops: anyio.Event
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and tell so first."""
+        self.stops.set()
+        await super().shutdown(sockets)
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+async def test_a_second_ctrl_c_ends_a_server_at_once_also_while_it_lingers(
+    parts: "Callable[..., Parts]", *, lingers: bool
+) -> None:
+    made, listening, ready = parts(), listen("127.0.0.1", 0), anyio.Event()
+    server = Noting(config_of(build_app(made), made), made.opening.ending, linger=3_600.0, ready=ready.set)
+    server.stops = anyio.Event()
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [listening])
+            await ready.wait()
+            server.handle_exit(signal.SIGINT, None)
+            if lingers:
+                await server.stops.wait()
+            server.handle_exit(signal.SIGINT, None)
+    assert made.opening.ending.begun
 
 
 def test_a_body_that_drips_runs_out_of_time_and_one_that_flows_does_not() -> None:
@@ -260,4 +432,4 @@ def test_connections_are_counted_by_address_and_in_all() -> None:
     peers.leave("192.0.2.1")
     peers.leave("192.0.2.1")
     assert [peers.arrive("10.1.2.3") for _ in range(4)] == [True, True, True, False]
-    assert not Peers(most=4, each=0).arrive("not an address")
+    assert not Peers(most=4, each=0, trusted=("10.0.0.0/8",)).arrive("not an address")

@@ -60,9 +60,6 @@ class Crowd:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         caller, is_call = caller_of(scope), scope["method"] == "POST"
         refused = self._refused(scope, caller) if is_call else None
         if refused is not None:

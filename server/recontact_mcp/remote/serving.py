@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS: Final = 75
 # ours: a call makes some thousand objects and few cycles; looking through all that lives took a sixth of its time.
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
+# ours: as often as uvicorn looks for a second Ctrl-C, whose handler cannot wake what lingers.
+LOOK_SECONDS: Final = 0.1
 
 
 class Serving(uvicorn.Server):
@@ -77,8 +79,9 @@ class Serving(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: linger, let go of those who only listen or wait, let the others come to their end."""
         self._ending.announce()
-        if not self.force_exit:
-            await anyio.sleep(self._linger)
+        with anyio.move_on_after(self._linger):
+            while not self.force_exit:
+                await anyio.sleep(LOOK_SECONDS)
         self._ending.begin()
         await super().shutdown(sockets)
 
