@@ -11,6 +11,7 @@ from authorization_server import AuthorizationServer
 from httpx import AsyncClient, Response
 
 from recontact_mcp.callers import principal_of
+from recontact_mcp.decided import SNAPSHOT_KEY_FILE
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger.trail import Wanted
@@ -221,6 +222,45 @@ async def test_an_issuer_that_is_away_and_a_page_that_nobody_can_enter_say_so(
         assert (answer.status_code, "Nobody can sign in" in answer.text) == (503, True)
         assert (await http.get("/approve/link?key=x")).status_code == 404
         assert (await http.get("/approve/sign-in")).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_stranger_registers_no_passkey(signing_in: Settings, method: str) -> None:
+    async with site(signing_in.model_copy(update={"approval_passkey": "required"})) as served, served.http() as http:
+        answer = await http.request(method, "/approve/passkey")
+    assert (answer.status_code, "Sign in" in answer.text) == (401, True)
+
+
+@pytest.mark.parametrize("wrong", ["nobody's form", "another form", "no origin"])
+async def test_no_passkey_is_registered_by_a_form_that_is_not_ours_for_it(
+    signing_in: Settings, ann: str, wrong: str
+) -> None:
+    async with site(signing_in.model_copy(update={"approval_passkey": "optional"})) as served, served.http() as http:
+        await served.asked(ann, code=CODE)
+        other = token_of(await signed_in(http, code=CODE))
+        own = token_of(await http.get("/approve/passkey"))
+        token = {"nobody's form": "x", "another form": other}.get(wrong, own)
+        ours = await http.post("/approve/passkey", data={"token": own})
+        if wrong == "no origin":
+            http.headers.pop("origin")
+        answer = await http.post("/approve/passkey", data={"token": token})
+    assert (answer.status_code, "Nothing was registered" in answer.text) == (403, True)
+    assert "This form is not of this visit" in answer.text
+    assert "The code is not yours" in ours.text
+
+
+async def test_a_server_that_cannot_use_its_key_lets_nobody_in_and_says_whose_turn_it_is(
+    served: Site, signing_in: Settings, ann: str
+) -> None:
+    await served.asked(ann, code=CODE)
+    key = signing_in.home / SNAPSHOT_KEY_FILE
+    key.write_bytes(b"too short")
+    key.chmod(0o600)
+    async with served.http() as http:
+        answer = await http.get("/approve/sign-in")
+    assert (answer.status_code, "tell whoever runs it" in answer.text) == (503, True)
+    assert "32 bytes" not in answer.text
+    assert not http.cookies
 
 
 async def test_of_two_persons_the_second_is_a_named_approver(

@@ -1,5 +1,6 @@
 """Passkeys on the approval page, with Chromium's own virtual authenticator: registered once, asked for each plan."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -183,6 +184,31 @@ async def test_an_answer_of_great_depth_proves_nothing_and_breaks_nothing(served
     assert not await passkeys.proved(approvals, (), "PLAN1", asked.nonce, "[" * CHARACTERS_MAX, now=now)
     asked = await passkeys.to_register(approvals, ann, now=now)
     assert not await passkeys.register(approvals, ann, asked.nonce, "[" * CHARACTERS_MAX, now=now)
+
+
+async def test_an_answer_to_nothing_that_was_asked_registers_nothing(served: Site, ann: str) -> None:
+    approvals, passkeys, now = (
+        (await served.parts.opening.decisions()).ledger.approvals,
+        Passkeys(served.base),
+        served.now(),
+    )
+    for_another = await passkeys.to_register(approvals, f"{ann} and more", now=now)
+    for_a_plan = await passkeys.to_approve(approvals, (), ann, now=now)
+    for nonce in ("made up", for_another.nonce, for_a_plan.nonce):
+        assert not await passkeys.register(approvals, ann, nonce, "{}", now=now)
+    assert not await approvals.passkeys(ann)
+
+
+async def test_a_key_that_is_not_registered_proves_nothing(served: Site) -> None:
+    approvals, passkeys, now = (
+        (await served.parts.opening.decisions()).ledger.approvals,
+        Passkeys(served.base),
+        served.now(),
+    )
+    asked = await passkeys.to_approve(approvals, (), "PLAN1", now=now)
+    signed = {"clientDataJSON": "e30", "authenticatorData": "AAAA", "signature": "AAAA"}
+    answer = json.dumps({"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": signed})
+    assert not await passkeys.proved(approvals, (), "PLAN1", asked.nonce, answer, now=now)
 
 
 async def test_where_it_is_required_no_other_way_approves(served: Site, ann: str) -> None:

@@ -8,12 +8,13 @@ import anyio.lowlevel
 import pytest
 from authorization_server import AuthorizationServer, new_key
 from jwt.algorithms import RSAAlgorithm
+from one_answer import answering
 
 from recontact_mcp.callers import Callers, principal_of
 from recontact_mcp.remote.authorization.discovery import FRESH_SECONDS as METADATA_FRESH_SECONDS
 from recontact_mcp.remote.authorization.discovery import PAUSE_SECONDS as METADATA_PAUSE_SECONDS
 from recontact_mcp.remote.authorization.discovery import Endpoints, discovered, metadata_urls
-from recontact_mcp.remote.authorization.fetching import CannotTell, fetched, posted
+from recontact_mcp.remote.authorization.fetching import BYTES_MAX, CannotTell, fetched, posted
 from recontact_mcp.remote.authorization.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, Keys
 from recontact_mcp.remote.authorization.lasting import served_for
 from recontact_tools.errors import NotAllowed
@@ -173,6 +174,17 @@ async def test_an_answer_that_is_no_use_is_no_answer(authorization: Authorizatio
         await posted(f"{authorization.issuer}/introspect", {"token": "t"}, user="nobody", password="x")
 
 
+async def test_of_an_answer_that_is_very_large_no_more_is_read_than_any_such_document_has() -> None:
+    small = b'{"keys": []}'
+    async with answering(small) as url:
+        assert await fetched(url) == {"keys": []}
+    async with answering(small.ljust(BYTES_MAX)) as url:
+        assert await fetched(url) == {"keys": []}
+    async with answering(small.ljust(BYTES_MAX + 1)) as url:
+        with pytest.raises(CannotTell):
+            await fetched(url)
+
+
 async def test_those_who_ask_at_once_cause_one_request() -> None:
     issuer, arrived, released = Issuer(shown("a")), anyio.Event(), anyio.Event()
 
@@ -208,7 +220,8 @@ async def test_metadata_that_cannot_be_had_at_one_place_are_looked_for_at_the_ne
     assert await discovered("https://id.example", "jwks_uri", fetch=second) == "https://id.example/keys"
 
 
-async def test_a_stream_that_was_not_begun_in_its_time_is_left_for_the_caller_to_refuse() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.01])
+async def test_a_stream_that_was_not_begun_in_its_time_is_left_for_the_caller_to_refuse(seconds: float) -> None:
     sent: list[Any] = []
 
     async def silent(_scope: object, _receive: object, _send: object) -> None:
@@ -220,7 +233,7 @@ async def test_a_stream_that_was_not_begun_in_its_time_is_left_for_the_caller_to
     async def send(message: Any) -> None:
         sent.append(message)
 
-    assert not await served_for(0.0, silent, {"type": "http"}, receive, send)
+    assert not await served_for(seconds, silent, {"type": "http"}, receive, send)
     assert not sent
 
 

@@ -118,6 +118,19 @@ async def test_a_stream_of_news_ends_with_the_token_that_opened_it(serving: "Ser
     assert streams
 
 
+async def test_a_token_that_is_over_opens_no_stream_although_clocks_may_differ(serving: "Serving") -> None:
+    async with serving(auth_leeway_seconds=60.0) as place:
+        session = await opened(place, place.token("ann"))
+        over = place.token("ann", exp=int(time.time()) - 5)
+        called = await said(place, over, OVERVIEW, session)
+        headers = {"accept": "text/event-stream", "mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+        async with place.http(over) as http:
+            listening = await http.get("/mcp", headers=headers)
+    assert called.status_code == 200
+    assert listening.status_code == 401
+    assert "invalid_token" in listening.headers["www-authenticate"]
+
+
 async def test_a_subscription_of_2026_ends_with_its_token(serving: "Serving") -> None:
     async with serving() as place:
         meta: dict[str, Any] = {

@@ -14,10 +14,12 @@ import anyio.to_thread
 import pytest
 from http_process import content_of
 from mcp import Client, MCPError
-from mcp_types import CallToolResult, EmptyResult
+from mcp.server import Server
+from mcp_types import CallToolResult, EmptyResult, ListToolsResult
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from recontact_mcp.remote.metrics import outcome_of
+from recontact_mcp.remote.metrics import Metrics, outcome_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +93,24 @@ async def test_calls_requests_and_jobs_are_counted_and_nobody_is_named(era: str,
     assert CANARY not in text
     assert GROUP not in text
     assert job not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(RuntimeError(CANARY), "failed"), (MCPError(-32_600, CANARY), "refused")]
+)
+async def test_a_call_that_an_error_ends_is_counted_as_such(era: str, error: Exception, outcome: str) -> None:
+    async def failing(_ctx: object, _params: object) -> ListToolsResult:
+        raise error
+
+    metrics, server = Metrics(), Server[Any]("test", on_list_tools=failing)
+    server.middleware.append(metrics)
+    with anyio.fail_after(PATIENCE):
+        async with Client(server, mode=era) as client:
+            with pytest.raises(MCPError):
+                await client.list_tools()
+    found, age = numbers(generate_latest(metrics.registry).decode()), "modern" if era == "auto" else "legacy"
+    assert found["recontact_calls_total", ("tools/list", age, outcome)] == 1
+    assert found["recontact_call_seconds_count", ("tools/list", age)] == 1
 
 
 def test_without_an_address_there_are_no_numbers(serve: "Serve") -> None:

@@ -86,8 +86,6 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless it makes the head too long."""
-        if self.transport.is_closing():
-            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)

@@ -80,7 +80,7 @@ class Serving(uvicorn.Server):
         """Stop: linger, let go of those who only listen or wait, let the others come to their end."""
         self._ending.announce()
         with anyio.move_on_after(self._linger):
-            while not self.force_exit:
+            while not self.force_exit:  # noqa: ASYNC110 (the handler of a signal sets it: it may set no event)
                 await anyio.sleep(LOOK_SECONDS)
         self._ending.begin()
         await super().shutdown(sockets)

@@ -36,10 +36,10 @@ BROWSER_SECONDS: Final = 10.0
 _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.read()))"
 
 
-async def open_in_browser(link: str) -> bool:
-    """Open a link in this user's browser; False if none was found, or none that needs no terminal."""
+async def open_in_browser(link: str, *, seconds: float = BROWSER_SECONDS) -> bool:
+    """Open a link in this user's browser; False if none was found in time, or none that needs no terminal."""
     environment = {name: value for name, value in os.environ.items() if name != "TERM"}
-    with anyio.move_on_after(BROWSER_SECONDS):
+    with anyio.move_on_after(seconds):
         done = await anyio.run_process(
             [sys.executable, "-c", _OPEN],
             input=link.encode(),

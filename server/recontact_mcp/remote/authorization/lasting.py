@@ -20,6 +20,8 @@ async def served_for(seconds: float | None, app: ASGIApp, scope: Scope, receive:
     if seconds is None:
         await app(scope, receive, send)
         return True
+    if seconds <= 0:  # a stream would begin before it could be cut short, and its client connect again at once
+        return False
     begun = False
 
     async def noting(message: Message) -> None:
