@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from anyio import to_thread
 from mcp import Client, MCPError
+from mcp_types import INTERNAL_ERROR
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -22,6 +23,7 @@ from recontact_mcp.settings import Settings
 from recontact_mcp.state_keys import shared_state_keys
 from recontact_service.operations import Operation
 from recontact_tools.errors import Unreachable
+from recontact_tools.uris import WHOLE_AUDIT
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
