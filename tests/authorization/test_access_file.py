@@ -180,6 +180,14 @@ def test_a_freeze_file_that_makes_no_sense_freezes_everybody(tmp_path: Path, con
     assert FreezeSource(tmp_path / "freeze" / "below").is_frozen("i#ann") is False
 
 
+def test_a_freeze_file_that_cannot_be_looked_at_freezes_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "freeze"
+    source = FreezeSource(path)
+    assert not source.is_frozen("i#ann")
+    path.symlink_to(path)
+    assert source.is_frozen("i#ann")
+
+
 def test_the_file_that_the_guide_shows_can_be_used(write: "Callable[[str], Path]") -> None:
     guide = Path(__file__).resolve().parents[2] / "docs" / "authorization.md"
     shown = guide.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]

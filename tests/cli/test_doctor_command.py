@@ -317,6 +317,15 @@ def test_a_target_group_that_is_not_there_fails(run: Callable[..., Result], serv
     assert found["Newer operations"]["state"] == "skip"
 
 
+def test_a_target_group_that_is_nowhere_is_looked_for_by_its_id_alone_and_fails(
+    run: Callable[..., Result], service: Mapping[str, str]
+) -> None:
+    result = run("doctor", "--json", "--target-group", "0" * 26, **service)
+    found = checks(result)
+    assert (result.exit_code, found["Target group"]["state"]) == (1, "fail")
+    assert found["Newer operations"]["state"] == "skip"
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_target_group_that_is_none_is_refused_without_being_repeated(
     run: Callable[..., Result],

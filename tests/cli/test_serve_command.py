@@ -197,6 +197,16 @@ def test_settings_that_do_not_fit_stop_http_too(run: Callable[..., Result]) -> N
     assert "RECONTACT_PACE" in result.stderr
 
 
+def test_a_database_that_is_away_stops_http_before_it_listens_and_its_password_is_not_told(
+    run: Callable[..., Result],
+) -> None:
+    url = "postgresql://somebody:canary@127.0.0.1:1/nowhere"
+    result = run("serve", "--transport", "http", "--port", "0", RECONTACT_DATABASE_URL=url)
+    assert result.exit_code == 1
+    assert "Start the PostgreSQL that RECONTACT_DATABASE_URL names" in result.stderr
+    assert "canary" not in result.output
+
+
 def test_the_version_is_the_packages(run: Callable[..., Result]) -> None:
     result = run("--version")
     assert result.exit_code == 0

@@ -128,6 +128,26 @@ def test_a_variable_that_a_host_left_blank_counts_as_unset(base: dict[str, str])
     assert load_settings({**base, "CINT_CLIENT_ID": " ", "RECONTACT_PACE": ""}).embedded
 
 
+def test_approvers_are_read_as_a_list_of_whom_an_issuer_vouches_for(base: dict[str, str]) -> None:
+    two_person = {"RECONTACT_APPROVAL_TWO_PERSON": "true"}
+    found = load_settings(
+        {**base, **two_person, "RECONTACT_APPROVAL_APPROVERS": "https://i.example#ann, https://i.example#bob,"}
+    )
+    assert found.approval_two_person
+    assert found.approval_approvers == {"https://i.example#ann", "https://i.example#bob"}
+
+
+def test_algorithms_are_read_in_their_order_and_each_once(base: dict[str, str]) -> None:
+    found = load_settings({**base, "RECONTACT_AUTH_ALGORITHMS": "ES256, RS256, ES256"})
+    assert found.auth_algorithms == ("ES256", "RS256")
+
+
+def test_keys_of_rounds_are_read_in_their_order_for_the_first_one_seals(base: dict[str, str]) -> None:
+    one, other = bytes(32), bytes([1]) * 32
+    written = ",".join(b64encode(key).decode() for key in (one, other))
+    assert load_settings({**base, "RECONTACT_STATE_KEY": written}).state_keys == (one, other)
+
+
 def test_a_secret_is_never_shown(base: dict[str, str]) -> None:
     found = load_settings({**base, **CINT})
     assert SECRET not in f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
@@ -223,6 +243,17 @@ def test_a_problem_in_the_file_is_named_as_such(tmp_path: Path, base: dict[str, 
         ),
         pytest.param(
             {"RECONTACT_APPROVAL_APPROVERS": f"https://{SECRET}#"}, "not a list of pr", id="nobody's principal"
+        ),
+        pytest.param(
+            {"RECONTACT_APPROVAL_CLIENT_ID": SECRET},
+            "RECONTACT_APPROVAL_CLIENT_SECRET belong together",
+            id="half a client",
+        ),
+        pytest.param(
+            {"RECONTACT_APPROVAL_PASSKEY": "optional"}, "needs RECONTACT_APPROVAL_CLIENT_ID", id="nobody's passkeys"
+        ),
+        pytest.param(
+            {"RECONTACT_APPROVAL_TWO_PERSON": "true"}, "needs RECONTACT_APPROVAL_APPROVERS", id="nobody to approve"
         ),
         pytest.param({"RECONTACT_PUBLIC_URL": f"https://{SECRET}.example/mcp"}, "without a path", id="public path"),
         pytest.param({"RECONTACT_PUBLIC_URL": "http://a.example"}, "plain http", id="public url that is not https"),

@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from pydantic import SecretStr
 
+from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
+from recontact_mcp.settings import Settings
+from recontact_mcp.tenants import RUNTIMES_KEPT
 from recontact_service.operations import Operation
 from recontact_tools.catalog import catalog
 
@@ -220,3 +225,37 @@ async def test_an_entry_binds_besides_the_settings_and_the_one_that_refuses_is_n
         general = await refused(client, "get_recontact_overview", **PLACE)
     assert general["rule"] == "RECONTACT_ALLOWED_ACCOUNTS"
     assert general["lifted_by"] == "the operator of this server"
+
+
+async def test_with_credentials_whose_secret_cannot_be_read_nothing_is_sent_and_the_operator_is_named(
+    era: str, connect: "Connect", refused: "Call", write: Write
+) -> None:
+    access = write(
+        '[[principals]]\nsubject = "ann"\naccounts = [101]\ncredentials = "ours"\n'
+        '[[credentials]]\nname = "ours"\nclient_id = "ours"\nclient_secret_file = "/nowhere/canary"\n'
+    )
+    nowhere = "http://127.0.0.1:1"  # nothing listens there: whoever sent something would say so
+    api = {"cint_client_id": "general", "cint_client_secret": SecretStr("general"), "cint_base_url": nowhere}
+    async with connect(era, access_file=access, cint_auth_url=nowhere, **api, **come_as("ann")) as client:
+        error = await refused(client, "get_recontact_overview", **PLACE)
+    assert (error["code"], error["changed"]) == ("UNAVAILABLE", "no")
+    assert "credentials for your accounts cannot be read" in error["message"]
+    assert "operator" in error["next_step"]
+    assert "canary" not in str(error)
+
+
+async def test_whoever_was_forgotten_among_very_many_callers_is_served_like_at_first(
+    settings: Settings, effects: Effects
+) -> None:
+    server = build_server(settings.model_copy(update=come_as("first")), effects=effects, local_files=False)
+    async with Client(server):
+        first = await server.opening.runtime()
+        assert await server.opening.runtime() is first
+        for number in range(RUNTIMES_KEPT):
+            come_as(f"caller {number}")
+            last = await server.opening.runtime()
+        assert await server.opening.runtime() is last
+        come_as("first")
+        again = await server.opening.runtime()
+    assert again is not first
+    assert (again.principal, again.rules) == (first.principal, first.rules)

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from anyio import to_thread
 from mcp import Client, MCPError
+from mcp_types import INTERNAL_ERROR
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -22,6 +23,7 @@ from recontact_mcp.settings import Settings
 from recontact_mcp.state_keys import shared_state_keys
 from recontact_service.operations import Operation
 from recontact_tools.errors import Unreachable
+from recontact_tools.uris import WHOLE_AUDIT
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
@@ -141,6 +143,8 @@ async def test_a_database_that_goes_away_under_a_server_is_said_to_and_found_aga
         await to_thread.run_sync(lambda: shut(postgres, database_url, allowed=False))
         arguments = {"target_group_id": GROUP, "ids": identifiers(3)}
         lost = await client.call_tool("upload_recontacts", arguments)
+        with pytest.raises(MCPError) as unread:
+            await client.read_resource(WHOLE_AUDIT)
         await to_thread.run_sync(lambda: shut(postgres, database_url, allowed=True))
         with anyio.fail_after(SERVED_AGAIN_WITHIN):
             while (again := await client.call_tool("upload_recontacts", arguments)).is_error:  # noqa: ASYNC110 - a server that is back tells nobody
@@ -148,6 +152,8 @@ async def test_a_database_that_goes_away_under_a_server_is_said_to_and_found_aga
 
     assert lost.is_error
     assert (lost.structured_content or {})["error"]["code"] == "UNAVAILABLE"
+    assert unread.value.error.code == INTERNAL_ERROR
+    assert unread.value.error.message == "The server's database did not answer; nothing was changed."
     assert (again.structured_content or {})["ids_sent"] == 3
 
 

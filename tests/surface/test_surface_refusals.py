@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, CallToolResult
 from tool_arguments import EVERY_TOOL, arguments_of
 from tool_arguments import SOMEBODY as CANARY
 
+from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
 from recontact_service.operations import Operation
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 Identifiers = Callable[[int], list[str]]
+GROUP = "01BTGNYV6HRNK8K8VKZASZCFP1"
 POSTS = (Operation.UPLOAD_RSIDS, Operation.UPLOAD_RESPONDENTS, Operation.REMOVE_ALL)
 
 
@@ -196,3 +199,23 @@ async def test_a_tool_that_does_not_exist_is_refused_without_repeating_its_argum
             await client.call_tool(f"drop_{CANARY}", {"ids": [CANARY]})
     assert caught.value.error.code == INVALID_PARAMS
     assert CANARY not in caught.value.error.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        pytest.param("get_recontact_overview", {}, id="reading"),
+        pytest.param("upload_recontacts", {"ids": [CANARY]}, id="upload"),
+    ],
+)
+async def test_what_is_called_outside_of_any_request_is_refused_for_nobody_asked_for_it(
+    settings: Settings, effects: Effects, api: "Api", name: str, arguments: dict[str, Any]
+) -> None:
+    server = build_server(settings, effects=effects)
+    async with Client(server):
+        result = await server.call_tool(name, {"target_group_id": GROUP, **arguments})
+    assert isinstance(result, CallToolResult)
+    assert result.is_error
+    assert (result.structured_content or {})["error"]["code"] == "INTERNAL_ERROR"
+    assert CANARY not in result.model_dump_json()
+    assert not api.faults.requests

@@ -23,16 +23,16 @@ GROUP_ID = "01BTGNYV6HRNK8K8VKZASZCFP1"
 TASK_FIELDS = {"taskId", "status", "statusMessage", "createdAt", "lastUpdatedAt", "ttlMs", "pollIntervalMs"}
 
 
-async def start_removal(speaker: "Speaker") -> "Json":
-    """Remove everything as a person does who agrees, round by round."""
-    question = await speaker.call("remove_all_recontacts")
+async def start_agreed(speaker: "Speaker", tool: str, **arguments: object) -> "Json":
+    """Call a tool that removes as a person does who agrees, round by round."""
+    question = await speaker.call(tool, **arguments)
     assert question["resultType"] == "input_required"
     assert "taskId" not in question
     [(key, asked)] = question["inputRequests"].items()
     phrase = asked["params"]["message"].partition("type: ")[2].partition("\n")[0]
     result = await speaker.client.session.call_tool(
-        "remove_all_recontacts",
-        {"target_group_id": GROUP_ID},
+        tool,
+        {"target_group_id": GROUP_ID, **arguments},
         input_responses={key: ElicitResult(action="accept", content={"phrase": phrase})},
         request_state=question["requestState"],
         allow_claimed=True,
@@ -65,7 +65,7 @@ async def test_a_removal_is_a_task_once_a_person_agreed_and_its_questions_pass_t
 
     async with speaking(answer=unasked) as speaker:
         await speaker.until_over(await speaker.start(ids=identifiers(3)))
-        task = await start_removal(speaker)
+        task = await start_agreed(speaker, "remove_all_recontacts")
         assert task["resultType"] == "task"
         assert "requestState" not in task
         done = await speaker.until_over(task)
@@ -73,6 +73,26 @@ async def test_a_removal_is_a_task_once_a_person_agreed_and_its_questions_pass_t
     told.pop("_meta")
     assert (done["status"], done["result"]) == ("completed", told)
     assert (told["structuredContent"]["kind"], told["structuredContent"]["ids_to_remove"]) == ("removal", 3)
+
+
+async def test_a_replacement_is_one_task_of_which_a_client_that_listens_hears_until_all_of_it_is_done(
+    speaking: "Speaking", identifiers: Identifiers
+) -> None:
+    async def unasked(*_: Any) -> ElicitResult:
+        raise AssertionError("this test answers by hand")
+
+    before, after = identifiers(3), identifiers(5)[3:]
+    async with speaking(answer=unasked) as speaker:
+        await speaker.until_over(await speaker.start(ids=before))
+        task = await start_agreed(speaker, "replace_recontacts", ids=after)
+        async with speaker.listening(taskIds=[task["taskId"]]):
+            await speaker.heard.until_over()
+        stored = await speaker.call("get_recontact_overview")
+    done = speaker.heard.told[-1]
+    assert (task["resultType"], done["status"]) == ("task", "completed")
+    assert done["result"]["structuredContent"]["kind"] == "replacement"
+    assert done["result"]["structuredContent"]["proof"]["equal"] is True
+    assert stored["structuredContent"]["saved_respondent_ids_count"] == len(after)
 
 
 async def test_a_task_that_runs_is_flat_lives_for_a_week_and_asks_for_the_polls_that_the_job_tool_asks_for(

@@ -65,12 +65,12 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     from recontact_mcp.settings import SettingsError
 
     configure(settings.log_level, settings.log_format)
-    effects = Effects(observers=_observers())
+    effects, keys = Effects(observers=_observers()), _state_keys(settings)
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
     address = f"{binding.shown(host)}:{taken}"
     try:
-        parts = parts_for(settings, effects=effects, address=address, state_keys=_state_keys(settings))
+        parts = parts_for(settings, effects=effects, address=address, state_keys=keys)
     except SettingsError as error:
         stop("The access file cannot be used.", cure="\n".join(error.problems), code=2)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
