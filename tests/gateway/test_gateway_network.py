@@ -2,8 +2,8 @@
 
 import gzip
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import anyio
@@ -182,3 +182,39 @@ async def test_no_url_token_or_secret_is_logged(
         assert b"canary-cursor" in server.targets[0]
     assert "canary" not in caplog.text
     assert group.target_group_id not in caplog.text
+
+
+class Watch:
+    """Whoever watches the requests of a gateway: hears of each what it was and how it ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    @contextmanager
+    def exchange(self, operation: str, attempt: int) -> Generator[Callable[[str], None]]:
+        """Hear of one request."""
+        del attempt
+        yield lambda outcome: self.seen.append((operation, outcome))
+
+    @contextmanager
+    def job(self, kind: str, stage: str) -> Generator[Callable[[str], None]]:
+        """Hear of nothing: a gateway knows no jobs."""
+        raise AssertionError(kind, stage)
+
+
+async def test_a_request_that_got_no_answer_is_told_by_whether_there_was_a_connection(
+    connection: Connection, group: TargetGroup
+) -> None:
+    watch = Watch()
+    async with served() as gone:
+        pass
+    async with served(b"") as server, gateway_to(connection, server) as gateway:
+        gateway.be_watched(watch)
+        with pytest.raises(OutcomeUnknown):
+            await upload(gateway, group)
+    async with gateway_to(connection, gone) as gateway:
+        gateway.be_watched(watch)
+        with pytest.raises(Unreachable):
+            await gateway.get_overview(group)
+    assert watch.seen[:2] == [("token", "2xx"), ("POST recontacts/jobs/upload-rsids-by-file", "broken")]
+    assert {*watch.seen[2:]} == {("token", "not connected")}

@@ -254,3 +254,21 @@ async def test_a_file_is_returned_byte_for_byte(gateway: Gateway, group: TargetG
     content = b"\xef\xbb\xbfa\r\n\x00\xff"
     router.route(host="api.example").respond(200, content=content, headers={"content-type": "application/octet-stream"})
     assert await gateway.download_upload_file(group, "J1") == content
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param({"project_id": "P"}, id="no account"),
+        pytest.param({"account_id": "101", "project_id": "P"}, id="an account that is a text"),
+        pytest.param({"account_id": True, "project_id": "P"}, id="an account that is true"),
+        pytest.param({"account_id": 101}, id="no project"),
+        pytest.param({"account_id": 101, "project_id": ""}, id="an empty project"),
+    ],
+)
+async def test_a_target_group_that_does_not_say_where_it_lives_is_not_located(
+    gateway: Gateway, router: respx.MockRouter, *, place: dict[str, object]
+) -> None:
+    router.route(host="api.example").respond(200, json=place)
+    with pytest.raises(Unreachable, match="no usable answer"):
+        await gateway.target_groups.find("01BTGNYV6HRNK8K8VKZASZCFP1")

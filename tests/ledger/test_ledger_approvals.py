@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import anyio
 import pytest
 
-from recontact_tools.errors import ErrorCode
+from recontact_tools.deciding import Decisions
+from recontact_tools.errors import ErrorCode, NotAllowed
 from recontact_tools.ledger import Approval, Decision, Evidence, Ledger, Passkey, Plan, PlanState, Standing
 from recontact_tools.models import TargetGroup
+from recontact_tools.runtime import ApprovalRules, Clock
+from recontact_tools.sealing import Seal
 
 pytestmark = pytest.mark.anyio
 MakePlan = Callable[..., Plan]
@@ -121,3 +125,26 @@ async def test_passkeys_belong_to_whoever_registered_them(ledger: Ledger, now: d
     await ledger.approvals.note_signed("id", 7)
     assert await ledger.approvals.passkeys("ann") == (replace(key, signed=7),)
     assert await ledger.approvals.passkeys("bob") == ()
+
+
+async def test_of_two_decisions_at_once_one_counts_and_the_other_is_told(
+    ledger: Ledger, plan: MakePlan, now: datetime
+) -> None:
+    rules = ApprovalRules(OOB, 600.0, None, two_person=False, approvers=frozenset(), passkey=False)
+    clock, seal, day = Clock(now=lambda: now), Seal(lambda: bytes(32)), timedelta(days=1)
+    decisions = Decisions(ledger, seal, clock, rules, pace=0.0, kept=day)
+    decided: list[Approval] = []
+    refused: list[NotAllowed] = []
+
+    async def deny() -> None:
+        try:
+            decided.append(await decisions.deny("PLAN1", who="ann"))
+        except NotAllowed as refusal:
+            refused.append(refusal)
+
+    await ledger.approvals.ask(plan(), "CODE")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(deny)
+        tasks.start_soon(deny)
+    assert [(one.approver, one.decision) for one in decided] == [("ann", Decision.DENIED)]
+    assert [refusal.code for refusal in refused] == [ErrorCode.PLAN_NOT_VALID]

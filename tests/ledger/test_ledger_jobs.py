@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from recontact_tools.ledger import IllegalTransition, Intent, IntentState, Ledger, UnknownIntent
+from recontact_tools.ledger import Duration, IllegalTransition, Intent, IntentState, Ledger, UnknownIntent
 from recontact_tools.models import Job, JobKind, Reason, TargetGroup
 
 pytestmark = pytest.mark.anyio
@@ -94,6 +94,23 @@ async def test_known_target_groups_and_jobs_complete_a_prefix(
     assert await ledger.known_jobs(JobKind.UPLOAD, None, prefix="J%", limit=9) == ("J%1",)
     assert await ledger.known_jobs(JobKind.UPLOAD, other, prefix="", limit=9) == ("J22",)
     assert await ledger.known_jobs(JobKind.REMOVAL, None, prefix="", limit=9) == ()
+
+
+async def test_only_completed_jobs_with_both_times_tell_how_long_a_job_takes(
+    ledger: Ledger, upload: Upload, group: TargetGroup, now: datetime
+) -> None:
+    later = now + timedelta(seconds=90)
+    ends = [
+        Job("JOB1", "Completed", created_at=now, completed_at=later),
+        Job("JOB2", "Failed", created_at=now, completed_at=later),
+        Job("JOB3", "Completed", completed_at=later),
+        Job("JOB4", "Completed", created_at=now),
+    ]
+    for number, job in enumerate(ends, 1):
+        await started(ledger, upload(f"INTENT{number}"), now, job_id=job.job_id)
+        await ledger.mark_finished(f"INTENT{number}", job, now=later, settled_by="job")
+    known = await ledger.durations(JobKind.UPLOAD, group.account_id, ids_min=1, limit=9)
+    assert known == (Duration(3, 90.0),)
 
 
 async def started(ledger: Ledger, intent: Intent, now: datetime, *, job_id: str = "JOB1") -> None:

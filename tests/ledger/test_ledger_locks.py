@@ -10,6 +10,7 @@ import pytest
 from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.ledger.locks import SessionLocks
 from recontact_tools.ledger.postgres import connected
+from recontact_tools.seats import FleetSeat
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +113,10 @@ async def test_a_server_that_is_not_there_is_told_without_its_name(postgres: str
         await locks.take("a")
     assert "not-there" not in str(away.value)
     await locks.aclose()
+
+
+async def test_a_seat_among_replicas_is_taken_by_one_until_it_is_left(one: SessionLocks, other: SessionLocks) -> None:
+    mine, theirs = FleetSeat(one, "following"), FleetSeat(other, "following")
+    assert [await mine.taken(), await mine.taken(), await theirs.taken()] == [True, True, False]
+    await mine.leave()
+    assert [await theirs.taken(), await mine.taken()] == [True, False]

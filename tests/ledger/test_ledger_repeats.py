@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import anyio
 import pytest
 
-from recontact_tools.ledger import ActiveIntent, Intent, IntentState, KeyTaken, Ledger, UnknownIntent
+from recontact_tools.ledger import ActiveIntent, Intent, IntentState, KeyTaken, Ledger, Proof, UnknownIntent
 from recontact_tools.ledger.repeats import SAME_CALL_WITHIN, UNKNOWN_FOR
 from recontact_tools.models import Job, JobKind, TargetGroup
 
@@ -198,3 +198,13 @@ async def test_the_first_count_after_a_job_stays(ledger: Ledger, upload: Upload)
     assert intent.stored_after == 7
     with pytest.raises(UnknownIntent):
         await ledger.note_stored_after("NONE", 1)
+
+
+async def test_the_first_proof_of_a_restore_stays(ledger: Ledger, upload: Upload, now: datetime) -> None:
+    await ended(ledger, upload(restores="snapshot:S"), "Completed")
+    first = Proof(stored=3, expected=3, missing=0, extra=0, set_hash="h")
+    for proof in (first, replace(first, stored=4, extra=1, set_hash="i")):
+        await ledger.note_proof("INTENT1", proof, now=now)
+    intent = await ledger.get("INTENT1")
+    assert intent is not None
+    assert intent.proof == first

@@ -228,6 +228,8 @@ async def test_an_overview_without_a_status_or_a_run_leaves_them_open(api: Scrip
         ("/exclusions/overview", {"saved_access_respondent_guids_count": 0}),
         ("/exclusions/overview", {"saved_respondent_ids_count": -1}),
         ("/respondent-activity-exclusions", [{"type": "project"}]),
+        ("/details", {"name": "Wave 2"}),
+        ("/overview", {"name": "Wave 2"}),
     ],
 )
 async def test_an_answer_without_its_one_fact_is_not_read(
@@ -237,6 +239,12 @@ async def test_an_answer_without_its_one_fact_is_not_read(
     api.say(tail, body)
     answer = await check()
     assert [found for found in answer["findings"] if "documented shape" in found["seen"]]
+
+
+async def test_an_exclusion_group_without_its_id_is_not_read(api: ScriptedApi, check: Check) -> None:
+    api.be_launched()
+    api.say_at(EXCLUSION_GROUPS_PATH, {"data": [{"tag": "panel"}]})
+    assert "documented shape" in finding(await check(), "exclusion_groups")["seen"]
 
 
 async def test_names_are_shown_without_respondent_ids_and_on_one_short_line(api: ScriptedApi, check: Check) -> None:

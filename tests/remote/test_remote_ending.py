@@ -15,6 +15,8 @@ from ears import subscribe
 from http_process import Served, content_of, served
 from mcp import Client, MCPError
 
+from recontact_tools.ending import Ending
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -132,3 +134,11 @@ async def test_ctrl_c_ends_the_server_too(tmp_path: "Path") -> None:
         code, said = await ended(server)
     assert code == 0
     assert "Traceback" not in said
+
+
+async def test_a_wait_that_begins_after_the_end_has_is_no_wait() -> None:
+    ending = Ending()
+    ending.begin()
+    with anyio.fail_after(PATIENCE), ending.cutting_short() as wait:
+        await anyio.sleep_forever()
+    assert wait.cancelled_caught

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from recontact_mcp.app import build_server
-from recontact_tools.errors import ErrorCode, InvalidInput
+from recontact_tools.errors import ErrorCode, InvalidInput, NotAllowed
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.reading_source import Given, read_source
 from recontact_tools.starting import start
@@ -86,3 +86,14 @@ async def test_where_files_are_read_from_this_machine_no_ticket_is_valid(setting
         with pytest.raises(InvalidInput) as caught:
             await upload_recontacts(replace(runtime), GROUP.target_group_id, ticket="A" * 22)
     assert caught.value.code is ErrorCode.TICKET_NOT_VALID
+
+
+@pytest.mark.parametrize("given_path", ["wave1.csv", "/etc/passwd"])
+async def test_no_operation_reads_a_file_of_a_machine_that_is_not_its_callers(
+    era: str, fronted: "Fronted", given_path: str
+) -> None:
+    async with fronted(era) as front:
+        given = Given("upload", given_path, None, None, IdType.RSID, None)
+        with pytest.raises(NotAllowed) as refused:
+            await read_source(await front.runtime(), GROUP, given)
+    assert (refused.value.code, "stage_upload" in refused.value.next_step) == (ErrorCode.POLICY_DENIED, True)

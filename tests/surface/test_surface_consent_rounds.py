@@ -167,6 +167,17 @@ async def test_an_answer_to_a_question_that_a_newer_one_replaced_is_asked_again(
     assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 3)
 
 
+async def test_an_answer_to_a_question_that_a_replacement_has_overtaken_is_told_of_the_replacement(
+    connect: "Connect", effects: Effects, call: "Call", api: "Api", replying: "Replying", identifiers: Identifiers
+) -> None:
+    await api.upload_elsewhere(identifiers(3))
+    async with connect("auto", effects=effects, answer=replying(), pace=1.0) as client:
+        question = await ask(client)
+        replacement = await call(client, "replace_recontacts", ids=identifiers(5)[3:])
+        error = error_of(await answer(client, question, {"phrase": PHRASE}))
+    assert (error["code"], error["changed"], error["job_id"]) == ("JOB_RUNNING", "no", replacement["job_id"])
+
+
 async def test_an_answer_after_the_plan_has_expired_removes_nothing(
     connect: "Connect", effects: Effects, api: "Api", replying: "Replying", identifiers: Identifiers
 ) -> None:

@@ -200,6 +200,20 @@ async def test_a_list_that_was_just_uploaded_is_recognised(
     assert starts(api) == 1
 
 
+async def test_a_list_whose_upload_got_lost_is_recognised_with_what_an_upload_would_answer(
+    era: str, connect: "Connect", effects: Effects, call: "Call", refused: "Call", api: "Api", identifiers: Identifiers
+) -> None:
+    api.meet(Operation.UPLOAD_RSIDS, FaultKind.LOST_REQUEST)
+    async with connect(era, effects=effects) as client:
+        error = await refused(client, "upload_recontacts", ids=identifiers(2))
+        preview = await call(client, "preview_upload", ids=identifiers(2))
+        other = await call(client, "preview_upload", ids=identifiers(3))
+    assert preview["refusal"] == error["code"] == "OUTCOME_UNKNOWN"
+    assert (preview["job_id"], other["refusal"]) == (error["job_id"], None)
+    assert error["next_step"] in preview["next_step"]
+    assert starts(api) == 1
+
+
 async def test_a_read_only_server_may_preview_and_says_that_it_would_not_upload(
     era: str, connect: "Connect", effects: Effects, call: "Call", refused: "Call", api: "Api", identifiers: Identifiers
 ) -> None:

@@ -24,15 +24,9 @@ async def missing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, secon
         Unreachable: One of the lists could not be read whole in *seconds*, or is not what it should be.
         Refused: The API refused a read.
     """
-    check_comparable(seen)
-    with anyio.move_on_after(seconds):
-        count = await runtime.gateway.get_overview(group)
-        check_affordable(count, pages_max=runtime.rules.compare_pages)
-        file = await file_of_upload(runtime, group, seen)
-        stored = await stored_ids(runtime, group, count, seconds=seconds)
-        lines = file.content.decode().split()
-        return [line for line, one in zip(lines, packed_file(file), strict=True) if one not in stored]
-    raise _unavailable("Comparing what was sent with what is stored took too long.")
+    file, stored = await _both_lists(runtime, group, seen, seconds=seconds)
+    lines = file.content.decode().split()
+    return [line for line, one in zip(lines, packed_file(file), strict=True) if one not in stored]
 
 
 async def differing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds: float) -> list[tuple[str, str]]:
@@ -41,13 +35,21 @@ async def differing_ids(runtime: Runtime, group: TargetGroup, seen: Seen, *, sec
     Raises:
         RecontactError: As `missing_ids` does.
     """
+    file, stored = await _both_lists(runtime, group, seen, seconds=seconds)
+    sent = frozenset(packed_file(file))
+    return [*_named("missing", sent - stored), *_named("extra", stored - sent)]
+
+
+async def _both_lists(
+    runtime: Runtime, group: TargetGroup, seen: Seen, *, seconds: float
+) -> tuple[RespondentFile, frozenset[bytes]]:
+    """Return what a finished upload sent, and what is stored now."""
     check_comparable(seen)
     with anyio.move_on_after(seconds):
         count = await runtime.gateway.get_overview(group)
         check_affordable(count, pages_max=runtime.rules.compare_pages)
-        sent = frozenset(packed_file(await file_of_upload(runtime, group, seen)))
-        stored = await stored_ids(runtime, group, count, seconds=seconds)
-        return [*_named("missing", sent - stored), *_named("extra", stored - sent)]
+        file = await file_of_upload(runtime, group, seen)
+        return file, await stored_ids(runtime, group, count, seconds=seconds)
     raise _unavailable("Comparing what was sent with what is stored took too long.")
 
 

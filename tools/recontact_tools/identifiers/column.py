@@ -43,13 +43,13 @@ class Column:
         delimiter = self.scan.delimiter or ""
         while (start := source.tell()) < len(text):
             above = self.header is not None and self._records <= self.header
-            end = start + 1 if above else text.rfind(b"\n", start, start + block) + 1
-            rows = plain_rows(text[start:end], delimiter.encode()) if end and not above else None
+            end = 0 if above else text.rfind(b"\n", start, start + block) + 1
+            rows = plain_rows(text[start:end], delimiter.encode()) if end else None
             if rows:
                 source.seek(end)
                 self._add_rows(rows, text[start:end])
             else:
-                self._add_records(source, delimiter, until=end)
+                self._add_records(source, delimiter, until=max(end, start + 1))
         self.scan.numbers = chain.from_iterable(self._numbers)
         self.scan.ids, self.scan.sent = once_each(b"".join(self._ids))
 
@@ -65,11 +65,11 @@ class Column:
         start = source.tell()
         numbers: list[int] = []
         rows: list[list[str]] = []
-        for number, row in records(source, delimiter, done=self._lines, total=self.scan.lines):
+        found = records(source, delimiter, done=self._lines, total=self.scan.lines)
+        while source.tell() < until:
+            number, row = next(found)
             numbers.append(number)
             rows.append(row)
-            if source.tell() >= until:
-                break
         cells = [row[self.index] if self.index < len(row) else "" for row in rows]
         if self._records == self.header:
             self.scan.header = cells.pop(0)
