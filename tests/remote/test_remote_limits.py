@@ -329,7 +329,9 @@ async def test_on_a_connection_that_is_kept_the_next_head_has_its_time_too(parts
         async with serving(parts(limits=HASTY)) as wire:
             whole = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8765\r\n\r\n"
             wire.sendall(whole)
-            first = await anyio.to_thread.run_sync(wire.recv, 65_536)
+            first = b""
+            while not first.endswith(b"}"):  # head and body may come one by one
+                first += await anyio.to_thread.run_sync(wire.recv, 65_536)
             wire.sendall(whole[:20])
             answer = await anyio.to_thread.run_sync(all_of, wire)
     assert first.startswith(b"HTTP/1.1 200 ")
