@@ -1,6 +1,6 @@
 """The parameters that the server fills and the model never sees; the one module here that names the SDK."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from mcp.server.mcpserver import (
@@ -161,6 +161,10 @@ InjectedProgress = Annotated[Progress, Resolve(_progress)]
 InjectedConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_confirmation)]
 InjectedReplacement = Annotated[WishedReplacement, Resolve(_replacement)]
 InjectedReplacementConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_replacement_confirmation)]
+
+Filler: TypeAlias = Callable[[Context[Any]], Awaitable[Any]]
+# Resolvers that only look at the context of a call: a server may call them itself, for nobody is asked.
+UNASKED: Final[Mapping[Callable[..., Any], Filler]] = {fill: fill for fill in (_runtime, _progress)}
 
 TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]
 # Undescribed to save room in every list of tools: the server's instructions say once what they default to.
