@@ -27,7 +27,6 @@ from recontact_tools.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
-    from pathlib import Path
 
     from mcp.server.mcpserver import Context, Elicit
     from mcp.server.subscriptions import SubscriptionBus
@@ -75,7 +74,7 @@ class Effects:
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
-    ledger: Callable[[Path], Ledger] | None = None
+    ledger: Callable[[Settings], Awaitable[Ledger]] | None = None
     observers: tuple[Observer, ...] = ()
     pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None
 
@@ -246,7 +245,7 @@ class Opening:
     async def _hold(self, *, task_status: anyio.abc.TaskStatus[Runtime]) -> None:
         """Open everything, and close it in the task that opened it."""
         from recontact_mcp.data_directory import forget_staged, resume
-        from recontact_mcp.storage import opened_storage
+        from recontact_mcp.storage import opened_ledger, opened_storage
         from recontact_mcp.tenants import Tenants
         from recontact_tools.desk import Desk
         from recontact_tools.engine import DurableEngine
@@ -261,7 +260,7 @@ class Opening:
         way = self._effects.gateway or gateway_for
         ended = anyio.Event()
         async with self._watched(way(settings)) as gateway, anyio.create_task_group() as ways:
-            storage = await opened_storage(settings, self._effects.ledger)
+            storage = await opened_storage(settings, self._effects.ledger or opened_ledger)
             ledger = storage.ledger
             relay = Relay(ledger, origin=token_hex(8), tell=self._tell, watched=self.watched)
             seal = seal_of(settings)

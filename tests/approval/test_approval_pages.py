@@ -17,7 +17,12 @@ from recontact_tools.guardrails import code_shown
 from recontact_tools.ledger import Evidence
 from recontact_tools.schedule import Eta
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(
+        reason="what a browser shows; tests/approval/test_approval_abuse.py decides on each database"
+    ),
+]
 
 Identifiers = Callable[[int], list[str]]
 

@@ -1,7 +1,5 @@
 """kill -9 of the server anywhere in a replacement, a second server standing by: the same list is stored at the end."""
 
-import sqlite3
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -51,8 +49,7 @@ NOT_YET = {f"{when} {moment}" for moment in WRITES[:3] for when in ("before", "a
 
 def replacements(place: "Place") -> list[str]:
     """Read the stages of all replacements."""
-    with closing(sqlite3.connect(place.data / "ledger.sqlite", timeout=PATIENCE)) as connection:
-        return [row[0] for row in connection.execute("SELECT stage FROM replacements ORDER BY position")]
+    return [row["stage"] for row in place.ledger_rows("SELECT stage FROM replacements ORDER BY position")]
 
 
 async def replace(host: "Host", path: str) -> None:
