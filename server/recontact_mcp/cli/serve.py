@@ -84,7 +84,7 @@ def _beside(parts: "Parts") -> "Beside | None":
     """Return what serves the numbers, on a port of its own."""
     from recontact_mcp.remote.app import build_watching_app
     from recontact_mcp.remote.serving import Beside
-    from recontact_mcp.settings_values import split_address
+    from recontact_mcp.settings_addresses import split_address
 
     app, address = build_watching_app(parts), parts.settings.metrics_address
     if app is None or address is None:
