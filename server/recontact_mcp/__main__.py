@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from recontact_mcp.opening import Pages
     from recontact_tools.deciding import Decisions
-    from recontact_tools.observing import Observer
 
 # Every way to say "serve over stdio" that needs no parser.
 STDIO: tuple[list[str], ...] = ([], ["serve"], ["serve", "--transport", "stdio"], ["serve", "--transport=stdio"])
@@ -45,9 +44,10 @@ def serve_stdio() -> None:
     configure(settings.log_level, settings.log_format)
     from recontact_mcp.app import build_server
     from recontact_mcp.opening import Effects
+    from recontact_mcp.telemetry import observers
 
     try:
-        effects = Effects(observers=_observers(), pages=approval_pages if settings.open_browser else None)
+        effects = Effects(observers=observers(os.environ), pages=approval_pages if settings.open_browser else None)
         server = build_server(settings, effects=effects)
     except SettingsError as error:  # of the access file, which is read with the server that needs it
         sys.stderr.write(f"recontact-mcp cannot start.\n{error}\n")
@@ -62,17 +62,6 @@ def serve_stdio() -> None:
     except KeyboardInterrupt:  # pragma: no cover (the line above)
         # source: POSIX shells, 128 + SIGINT
         sys.exit(130)
-
-
-def _observers() -> "tuple[Observer, ...]":
-    """Return what makes spans, if it can be: a host passes its own variables on, which were not meant to stop us."""
-    from recontact_mcp.telemetry import TelemetryError, observers
-
-    try:
-        return observers(os.environ)
-    except TelemetryError as error:
-        sys.stderr.write(f"No traces are sent. {error}\n")
-        return ()
 
 
 def approval_pages(decisions: "Callable[[], Awaitable[Decisions]]") -> "AbstractAsyncContextManager[Pages]":

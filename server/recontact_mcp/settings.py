@@ -6,14 +6,9 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
+from recontact_mcp.settings_cint import EMBEDDED_ACCOUNT_ID, EMBEDDED_PROJECT_ID
 from recontact_mcp.settings_file import SECRETS, Raw, SettingsError, file_values, secret_in
-from recontact_mcp.settings_model import (
-    EMBEDDED_ACCOUNT_ID,
-    EMBEDDED_PROJECT_ID,
-    Settings,
-    default_data_dir,
-    variable,
-)
+from recontact_mcp.settings_model import Settings, default_data_dir, variable
 
 __all__ = [
     "EMBEDDED_ACCOUNT_ID",

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from recontact_mcp.settings_values import ApiUrl, absolute, existing_file, issuer_url, names
+from recontact_mcp.settings_addresses import ApiUrl, issuer_url
+from recontact_mcp.settings_values import absolute, existing_file, names
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 

@@ -1,12 +1,16 @@
 """Settings of the database: none is needed on one machine."""
 
-from pydantic import BaseModel, Field, SecretStr
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+
+from recontact_mcp.settings_addresses import postgres_url
 
 
 class DatabaseSettings(BaseModel):
     """Where what is kept lies, beyond the data directory."""
 
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(postgres_url)] | None = Field(
         default=None,
         description="PostgreSQL for everything that is kept, `postgresql://user:password@host/name`, shared by any"
         " number of servers, each of which takes ten connections at most; they need one `RECONTACT_SNAPSHOT_KEY`. No"

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from recontact_mcp.settings_values import hosts, key_bytes, keys, listening_address, networks, origins, root_url
+from recontact_mcp.settings_addresses import hosts, listening_address, networks, origins, root_url
+from recontact_mcp.settings_values import key_bytes, keys
 
 
 class HttpSettings(BaseModel):

@@ -3,14 +3,11 @@
 import os
 import re
 from base64 import b64decode
-from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, cast
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import SecretStr
 
-from recontact_tools.loopback import is_loopback
 from recontact_tools.sealing import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -18,8 +15,6 @@ if TYPE_CHECKING:
 
 # source: cint-recontacts-openapi.yml, parameters project_id and target_group_id
 _ULID = re.compile(r"[0-9A-Z]{26}")
-
-PORT_DIGITS = 5  # source: TCP, 65535
 
 
 def ulid(value: str) -> str:
@@ -31,13 +26,13 @@ def ulid(value: str) -> str:
 
 def ulids(value: object) -> object:
     """Read a list of ULIDs, or a string of them separated by commas."""
-    entries = _entries(value, ",")
+    entries = entries_of(value, ",")
     return value if entries is None else frozenset(ulid(str(entry)) for entry in entries)
 
 
 def account_ids(value: object) -> object:
     """Read a list of account ids, or a string of them separated by commas."""
-    entries = _entries(value, ",")
+    entries = entries_of(value, ",")
     if entries is None:
         return value
     texts = [str(entry) for entry in entries]
@@ -48,7 +43,7 @@ def account_ids(value: object) -> object:
 
 def roots(value: object) -> object:
     """Read a list of directories, or a string of them separated by the system's path separator."""
-    entries = _entries(value, os.pathsep)
+    entries = entries_of(value, os.pathsep)
     return value if entries is None else tuple(dict.fromkeys(_root(str(entry)) for entry in entries))
 
 
@@ -91,55 +86,10 @@ def upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-def api_url(value: str) -> str:
-    """Return a URL without its last slash; credentials may only travel over https or inside this machine."""
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("not a URL") from None
-    if not host or parts.scheme not in {"http", "https"}:
-        raise ValueError("not a URL: https://host/path is expected")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("a URL without user name, query and fragment is expected")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("plain http is only possible to this machine: use https")
-    return value.rstrip("/")
-
-
-def root_url(value: str) -> str:
-    """Return a URL as `api_url` does; one with a path would lead people to pages that are not there."""
-    url = api_url(value)
-    if urlsplit(url).path:
-        raise ValueError("a URL without a path is expected: clients add /mcp, and pages are at the root")
-    return url
-
-
-def issuer_url(value: str) -> str:
-    """Accept the URL of an issuer as it is written: it is compared letter by letter, also its last slash."""
-    api_url(value)
-    return value
-
-
 def names(value: object) -> object:
     """Read a list of words, or a string of them separated by commas."""
-    entries = _entries(value, ",")
+    entries = entries_of(value, ",")
     return value if entries is None else tuple(dict.fromkeys(str(entry) for entry in entries))
-
-
-ApiUrl = Annotated[str, AfterValidator(api_url)]
-
-
-def proxy_url(value: SecretStr) -> SecretStr:
-    """Return the URL of a proxy, which may hold a user name and a password."""
-    try:
-        parts = urlsplit(value.get_secret_value())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("not a URL") from None
-    if not host or parts.scheme not in {"http", "https"} or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("not the URL of a proxy: http://host:port is expected")
-    return value
 
 
 def key_bytes(value: str) -> bytes:
@@ -163,39 +113,9 @@ def sealing_key(value: SecretStr) -> SecretStr:
     return value
 
 
-def hosts(value: object) -> object:
-    """Read a list of names of hosts, each with or without a port, or a string of them separated by commas."""
-    entries = _entries(value, ",")
-    return value if entries is None else tuple(dict.fromkeys(_host(str(entry)) for entry in entries))
-
-
-def _host(entry: str) -> str:
-    try:
-        parts = urlsplit(f"//{entry}")
-        known = bool(parts.hostname) and parts.netloc == entry and (parts.port or True)
-    except ValueError:
-        known = False
-    if not known or "@" in entry or "*" in entry:
-        raise ValueError("not a list of hosts: name or name:port, separated by commas, is expected")
-    return entry.lower()
-
-
-def origins(value: object) -> object:
-    """Read a list of origins, or a string of them separated by commas."""
-    entries = _entries(value, ",")
-    return value if entries is None else tuple(dict.fromkeys(_origin(str(entry)) for entry in entries))
-
-
-def _origin(entry: str) -> str:
-    scheme, separator, host = entry.partition("://")
-    if scheme not in {"http", "https"} or not separator:
-        raise ValueError("not a list of origins: https://name, separated by commas, is expected")
-    return f"{scheme}://{_host(host)}"
-
-
 def words(value: object) -> object:
     """Read a list of words, or a string of them separated by commas."""
-    entries = _entries(value, ",")
+    entries = entries_of(value, ",")
     return value if entries is None else frozenset(str(entry) for entry in entries)
 
 
@@ -208,35 +128,6 @@ def principals(value: frozenset[str]) -> frozenset[str]:
     return value
 
 
-def networks(value: object) -> object:
-    """Read a list of addresses and networks, or a string of them separated by commas."""
-    entries = _entries(value, ",")
-    return value if entries is None else tuple(dict.fromkeys(_network(str(entry)) for entry in entries))
-
-
-def _network(entry: str) -> str:
-    try:
-        return str(ip_network(entry))
-    except ValueError:
-        raise ValueError("not a list of addresses: 10.0.0.5 or 10.0.0.0/8, separated by commas, is expected") from None
-
-
-def listening_address(value: str) -> str:
-    """Accept where to listen."""
-    address, port = split_address(value)
-    if not address or port is None:
-        raise ValueError("not an address to listen on: host:port is expected")
-    return value
-
-
-def split_address(value: str) -> tuple[str, int | None]:
-    """Return the host without brackets, and the port, of `host:port`; no port where there is none."""
-    host, _, port = value.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    usable = port.isascii() and port.isdecimal() and len(port) <= PORT_DIGITS and (bracketed or ":" not in host)
-    return host.strip("[]"), int(port) if usable else None
-
-
 def keys(value: SecretStr) -> SecretStr:
     """Accept one key, or several that are separated by commas; each only once."""
     found = [key_bytes(key) for key in value.get_secret_value().split(",")]
@@ -245,7 +136,8 @@ def keys(value: SecretStr) -> SecretStr:
     return value
 
 
-def _entries(value: object, separator: str) -> list[object] | None:
+def entries_of(value: object, separator: str) -> list[object] | None:
+    """Return the entries of a list, or of a text that separates them; None for anything else."""
     if isinstance(value, str):
         return [entry.strip() for entry in value.split(separator) if entry.strip()]
     if isinstance(value, list | tuple | set | frozenset):

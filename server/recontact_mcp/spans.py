@@ -29,6 +29,8 @@ NAME: Final = "recontact-mcp"
 # What the attributes of the SDK's spans may say: a client writes the others, and could write anything.
 _SAFE: Final = frozenset({"error.type", "gen_ai.operation.name", "mcp.protocol.version", "rpc.response.status_code"})
 _METHODS: Final = SPEC_CLIENT_METHODS | {"tasks/cancel", "tasks/get", "tasks/update"}
+# ours: a collector is near; one that takes longer than that keeps no pace with the spans.
+LOOK_SECONDS: Final = 3.0
 _GOOD: Final = frozenset({"started", "2xx", "completed"})
 
 
@@ -129,8 +131,18 @@ def begin(exporter: str, environ: Mapping[str, str]) -> Spans:
     return Spans(provider)
 
 
-def _exporter(name: str) -> SpanExporter:
+def are_taken_by(exporter: str) -> bool:
+    """Send no spans at all, and tell whether that was accepted; a collector that is away is asked for some seconds."""
+    sending = _exporter(exporter, seconds=LOOK_SECONDS)
+    try:
+        return sending.export([]) is SpanExportResult.SUCCESS
+    finally:
+        sending.shutdown()
+
+
+def _exporter(name: str, *, seconds: float | None = None) -> SpanExporter:
+    """Return what sends spans; *seconds* is how long it tries, None: what the usual variables say."""
     if name == "console":
         return ConsoleSpanExporter(out=sys.stderr)  # stdout is the wire of stdio
     found = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-    return cast("SpanExporter", found.OTLPSpanExporter())
+    return cast("SpanExporter", found.OTLPSpanExporter(timeout=seconds))

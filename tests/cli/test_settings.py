@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recontact_mcp.connecting import connection_for
 from recontact_mcp.settings import Settings, SettingsError, default_data_dir, load_settings, secret_from, variable
-from recontact_mcp.settings_values import api_url
+from recontact_mcp.settings_addresses import api_url
 from recontact_tools.loopback import is_loopback
 
 PROJECT = "01BTGNYV6HRNK8K8VKZASZCFP0"
@@ -257,6 +257,25 @@ def test_a_problem_in_the_file_is_named_as_such(tmp_path: Path, base: dict[str, 
         ),
         pytest.param({"RECONTACT_PUBLIC_URL": f"https://{SECRET}.example/mcp"}, "without a path", id="public path"),
         pytest.param({"RECONTACT_PUBLIC_URL": "http://a.example"}, "plain http", id="public url that is not https"),
+        *(
+            pytest.param({"RECONTACT_DATABASE_URL": url}, f"RECONTACT_DATABASE_URL: {said}", id=url)
+            for url, said in (
+                (f"mysql://u:{SECRET}@a.example/name", "not the URL of a PostgreSQL database"),
+                (f"postgresql+psycopg://u:{SECRET}@a.example/name", "not the URL of a PostgreSQL database"),
+                (f"postgresql:u:{SECRET}@a.example/name", "not the URL of a PostgreSQL database"),
+                (f"postgresql://u:{SECRET}@a.example:x/name", "not the URL of a PostgreSQL database"),
+                (f"postgresql://u:{SECRET}@a.example,b.example:5432/name", "not the URL of a PostgreSQL database"),
+                (f"postgresql://u:{SECRET}@[x/name", "not the URL of a PostgreSQL database"),
+                (f"host=a.example password={SECRET}", "not the URL of a PostgreSQL database"),
+                (f"postgresql://u:{SECRET}@a.example", "names no database"),
+                (f"postgresql://u:{SECRET}@a.example/", "names no database"),
+                (f"postgres://u:{SECRET}@a.example?sslmode=require", "names no database"),
+                (f"postgresql://u:{SECRET}%@a.example/name", "not a URL: in a user name or password"),
+                (f"postgresql://u:a#{SECRET}@a.example/name", "not a URL: in a user name or password"),
+                (f"postgresql://u:a@{SECRET}@a.example/name", "not a URL: in a user name or password"),
+                (f"postgresql://u:1/{SECRET}@a.example/name", "not a URL: in a user name or password"),
+            )
+        ),
         pytest.param({"RECONTACT_PACE": "-1"}, "RECONTACT_PACE: ", id="negative pace"),
         pytest.param({"RECONTACT_PACE": "nan"}, "RECONTACT_PACE: ", id="not a number"),
         pytest.param({"RECONTACT_READ_ONLY": SECRET}, "RECONTACT_READ_ONLY: ", id="not a boolean"),
@@ -269,6 +288,20 @@ def test_what_does_not_fit_is_named_without_its_value(
     (line,) = problems({**base, **variables})
     assert said in line
     assert SECRET not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:p%40ss@a.example:5432/name?sslmode=verify-full",
+        "postgres://user@[::1]/name",
+        "postgresql:///name?host=/var/run/postgresql",
+    ],
+)
+def test_a_url_of_postgresql_is_taken_as_it_is_written(base: dict[str, str], url: str) -> None:
+    found = load_settings({**base, "RECONTACT_DATABASE_URL": url}).database_url
+    assert found is not None
+    assert found.get_secret_value() == url
 
 
 def test_every_problem_gets_its_line(base: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ledger_places import DATABASES, Place, place_of
 
-from recontact_tools.ledger import Intent, IntentState, Plan, PlanState
+from recontact_tools.ledger import Intent, IntentState, Plan, PlanState, Replacement, Stage
 from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 
@@ -81,6 +81,30 @@ def plan() -> Callable[..., Plan]:
             created_at=NOW,
             expires_at=NOW + timedelta(minutes=10),
             state=PlanState.OPEN,
+        )
+        return replace(made, **fields)
+
+    return make
+
+
+@pytest.fixture
+def replacement(now: datetime, group: TargetGroup) -> Callable[..., Replacement]:
+    """Make a replacement that has just been agreed to; fields can be given."""
+
+    def make(replacement_id: str = "R1", **fields: Any) -> Replacement:
+        made = Replacement(
+            replacement_id=replacement_id,
+            removal_id=f"OLD-{replacement_id}",
+            principal="ann",
+            group=group,
+            id_type=IdType.RID,
+            ids=2,
+            stored_before=3,
+            stage=Stage.REMOVING,
+            fingerprint="print",
+            created_at=now,
+            updated_at=now,
+            plan_id="PLAN1",
         )
         return replace(made, **fields)
 

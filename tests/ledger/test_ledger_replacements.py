@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -20,7 +19,7 @@ from recontact_tools.ledger import (
     ReplacementKeyTaken,
     Stage,
 )
-from recontact_tools.models import IdType, Job, JobKind, TargetGroup
+from recontact_tools.models import Job, JobKind, TargetGroup
 
 pytestmark = pytest.mark.anyio
 
@@ -29,30 +28,6 @@ Made = Callable[..., Replacement]
 PROOF = Proof(stored=2, expected=2, missing=0, extra=0, set_hash="hash")
 ERROR: dict[str, Detail] = {"code": "CANCELLED", "message": "why"}
 ENDS = [Stage.DONE, Stage.REFUSED, Stage.RESTORED, Stage.STUCK]
-
-
-@pytest.fixture
-def replacement(now: datetime, group: TargetGroup) -> Made:
-    """Make a replacement that has just been agreed to; fields can be given."""
-
-    def make(replacement_id: str = "R1", **fields: Any) -> Replacement:
-        made = Replacement(
-            replacement_id=replacement_id,
-            removal_id=f"OLD-{replacement_id}",
-            principal="ann",
-            group=group,
-            id_type=IdType.RID,
-            ids=2,
-            stored_before=3,
-            stage=Stage.REMOVING,
-            fingerprint="print",
-            created_at=now,
-            updated_at=now,
-            plan_id="PLAN1",
-        )
-        return replace(made, **fields)
-
-    return make
 
 
 @pytest.fixture

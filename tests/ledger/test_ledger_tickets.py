@@ -12,13 +12,15 @@ from recontact_tools.errors import Detail
 from recontact_tools.ledger import (
     Intent,
     Ledger,
+    Replacement,
     Spending,
+    Stage,
     Ticket,
     TicketUsed,
     TooManyTickets,
 )
 from recontact_tools.ledger.ticket_interface import OPEN_TICKETS_MAX, USED_FOR
-from recontact_tools.models import TargetGroup
+from recontact_tools.models import JobKind, TargetGroup
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +143,38 @@ async def test_an_upload_that_was_refused_gives_its_ticket_back(
     await ledger.mark_started("INTENT2", job_id="J", now=now)
     await ledger.tickets.empty("T1", now=now)
     assert await ledger.tickets.sealed("T1") == ()
+
+
+@pytest.mark.parametrize("was_sent", [False, True])
+async def test_a_replacement_that_was_refused_gives_its_ticket_back_unless_its_removal_was_sent(
+    ledger: Ledger,
+    ticket: Make,
+    replacement: Callable[..., Replacement],
+    upload: Callable[..., Intent],
+    now: datetime,
+    group: TargetGroup,
+    *,
+    was_sent: bool,
+) -> None:
+    await issued(ledger, ticket())
+    await ledger.replacements.open(replacement(), spending=SPENDING)
+    await ledger.open_intent(upload("OTHER", parent_id=None, group=replace(group, account_id=7)), payload=b"x")
+    await ledger.mark_sending("OTHER", now=now)
+    await ledger.mark_started("OTHER", job_id="J", now=now)
+    removal = upload("OLD-R1", kind=JobKind.REMOVAL, id_type=None, file_name=None, parent_id="R1")
+    await ledger.open_intent(removal, payload=None)
+    await ledger.tickets.empty("T1", now=now)
+    assert await ledger.tickets.expire(now=now) == 0
+    if was_sent:
+        await ledger.mark_sending("OLD-R1", now=now)
+        await ledger.mark_started("OLD-R1", job_id="J", now=now)
+        assert await ledger.replacements.move("R1", Stage.REMOVING, Stage.REFUSED, now=now)
+    else:
+        assert await ledger.replacements.withdraw("R1", NO, now=now)
+    found = await ledger.tickets.find("T1", principal="ann", group=group, now=now)
+    assert found is not None
+    assert found.used_by == ("R1" if was_sent else None)
+    assert await ledger.tickets.expire(now=now) == int(was_sent)
 
 
 async def test_files_are_deleted_when_they_were_used_or_have_expired(

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from recontact_mcp.spans import Discreet, Spans
-from recontact_mcp.telemetry import TelemetryError, is_wanted, observers
+from recontact_mcp.telemetry import TelemetryError, are_taken, is_wanted, observers
 
 pytestmark = pytest.mark.anyio
 
@@ -151,11 +151,19 @@ def test_traces_are_made_where_the_usual_variables_ask_for_them(environ: Mapping
     [
         {"OTEL_TRACES_EXPORTER": "zipkin"},
         {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"},
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_BSP_SCHEDULE_DELAY": "0"},
     ],
 )
-def test_an_exporter_that_we_have_not_is_said_so(environ: Mapping[str, str]) -> None:
-    with pytest.raises(TelemetryError, match="can be"):
-        observers(environ)
+def test_what_cannot_be_done_is_said_and_stops_nobody(
+    environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert observers(environ) == ()
+    assert "No traces are sent. " in caplog.text
+    with pytest.raises(TelemetryError):
+        are_taken({"OTEL_TRACES_EXPORTER": "zipkin"})
 
 
 WITHOUT = """
@@ -167,24 +175,32 @@ main()
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        pytest.param([], 0, id="stdio, whose variables are its host's"),
-        pytest.param(["serve", "--transport", "http", "--port", "0"], 2, id="http"),
-    ],
-)
-def test_packages_that_are_not_installed_are_named(arguments: list[str], code: int, tmp_path: Path) -> None:
-    asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "RECONTACT_DATA_DIR": str(tmp_path)}
-    run = subprocess.run(
+def test_packages_that_are_not_installed_stop_no_server_over_stdio(tmp_path: Path) -> None:
+    run = _without_packages([], tmp_path)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert "recontact-mcp[telemetry]" in said
+    assert "Traceback" not in said
+
+
+def test_packages_that_are_not_installed_stop_no_server_over_http(tmp_path: Path) -> None:
+    run = _without_packages(["serve", "--transport", "http", "--port", "0"], tmp_path)
+    assert run.stdout is not None
+    assert "Serving MCP on" in run.stdout.readline()
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert "recontact-mcp[telemetry]" in said
+    assert "Traceback" not in said
+
+
+def _without_packages(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "RECONTACT_DATA_DIR": str(folder)}
+    return subprocess.Popen(
         [sys.executable, "-c", WITHOUT.format(arguments=arguments)],
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **asked},
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
     )
-    assert run.returncode == code
-    assert "recontact-mcp[telemetry]" in run.stderr
-    assert "Traceback" not in run.stderr

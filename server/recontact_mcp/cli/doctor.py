@@ -1,5 +1,6 @@
 """`recontact-mcp doctor`: is everything set up, and if not, what to do."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import anyio
@@ -12,6 +13,7 @@ from recontact_mcp.cli.console import person, titled, write_json
 from recontact_mcp.cli.doctor_api import examine_api
 from recontact_mcp.cli.doctor_database import database, shared_key
 from recontact_mcp.cli.doctor_remote import remote
+from recontact_mcp.cli.doctor_traces import traces
 from recontact_mcp.cli.findings import Finding
 from recontact_mcp.decided import policy_of
 from recontact_mcp.logs import configure
@@ -96,7 +98,7 @@ async def examine(settings: Settings, named: Pasted | None = None) -> "tuple[lis
     findings += await examine_api(settings, named, usable=usable)
     findings += [look.defaults(settings), *look.upload_roots(settings.upload_roots)]
     findings += [await look.changes(settings, usable=usable), *look.permissions(settings)]
-    findings += [*await shared_key(settings), *await remote(settings)]
+    findings += [*await shared_key(settings), *await remote(settings), *await traces(os.environ)]
     tools = await look.tools(settings)
     findings.append(Finding("Tools", "ok", f"{len(tools)} visible to a client"))
     return findings, tools

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from recontact_mcp.remote.parts import Parts
     from recontact_mcp.remote.serving import Beside
     from recontact_mcp.settings import Settings
-    from recontact_tools.observing import Observer
 
 
 class Transport(StrEnum):
@@ -62,10 +61,12 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
     from recontact_mcp.remote.parts import parts_for
     from recontact_mcp.remote.refusals import MCP_PATH
     from recontact_mcp.remote.serving import run
+    from recontact_mcp.remote.tracing import Continuing
     from recontact_mcp.settings import SettingsError
+    from recontact_mcp.telemetry import observers
 
     configure(settings.log_level, settings.log_format)
-    effects, keys = Effects(observers=_observers()), _state_keys(settings)
+    effects, keys = Effects(observers=observers(os.environ)), _state_keys(settings)
     listening = _listening(host, port)
     taken: int = listening.getsockname()[1]
     address = f"{binding.shown(host)}:{taken}"
@@ -75,23 +76,15 @@ def _serve_http(settings: "Settings", host: str, port: int) -> None:
         stop("The access file cannot be used.", cure="\n".join(error.problems), code=2)
     whom = "this machine only" if is_loopback(host) else "whoever is authorized"
     words = f"Serving MCP on http://{address}{MCP_PATH} ({whom}). Stop with Ctrl-C."
-    run(build_app(parts), parts, listening, ready=lambda: person().print(words), beside=_beside(parts))
-
-
-def _observers() -> "tuple[Observer, ...]":
-    from recontact_mcp.telemetry import TelemetryError, observers
-
-    try:
-        return observers(os.environ)
-    except TelemetryError as error:
-        stop(str(error), code=2)
+    app = Continuing(build_app(parts)) if effects.observers else build_app(parts)
+    run(app, parts, listening, ready=lambda: person().print(words), beside=_beside(parts))
 
 
 def _beside(parts: "Parts") -> "Beside | None":
     """Return what serves the numbers, on a port of its own."""
     from recontact_mcp.remote.app import build_watching_app
     from recontact_mcp.remote.serving import Beside
-    from recontact_mcp.settings_values import split_address
+    from recontact_mcp.settings_addresses import split_address
 
     app, address = build_watching_app(parts), parts.settings.metrics_address
     if app is None or address is None:

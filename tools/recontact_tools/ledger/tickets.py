@@ -16,10 +16,13 @@ _COLUMNS = (
     "used_by, wish, report"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM tickets"  # noqa: S608 - the columns are a constant of ours
-# What used them may not be refused any more, so that nobody will need the file again.
-_DONE_WITH = (
-    "used_by IN (SELECT intent_id FROM intents WHERE state IN ('started', 'finished', 'unknown')) "
-    "OR used_by IN (SELECT replacement_id FROM replacements)"
+_SENT = "FROM intents WHERE state IN ('started', 'finished', 'unknown')"
+# What used them may not be refused any more, so that nobody will need the file again: something was sent.
+_DONE_WITH = f"used_by IN (SELECT intent_id {_SENT}) OR used_by IN (SELECT parent_id {_SENT} AND parent_id IS NOT NULL)"
+# What used them ended, and nothing was sent for it.
+_REFUSED = (
+    "used_by IN (SELECT intent_id FROM intents WHERE state = 'refused')"
+    " OR used_by IN (SELECT replacement_id FROM replacements WHERE stage = 'refused')"
 )
 
 
@@ -130,10 +133,10 @@ def find(connection: Connection, handle_hash: str, principal: str, group: Target
 
 
 def let_go(connection: Connection, ticket_id: str, now: datetime) -> None:
-    """Let a ticket be used again where the upload that used it was refused, while its file is there."""
+    """Let a ticket be used again where what used it was refused before anything was sent, while its file is there."""
     connection.execute(
-        "UPDATE tickets SET used_by = NULL, wish = NULL, report = NULL, updated_at = ? WHERE ticket_id = ? "
-        "AND emptied = 0 AND used_by IN (SELECT intent_id FROM intents WHERE state = 'refused')",
+        "UPDATE tickets SET used_by = NULL, wish = NULL, report = NULL, updated_at = ? "  # noqa: S608 - constants
+        f"WHERE ticket_id = ? AND emptied = 0 AND ({_REFUSED}) AND NOT ({_DONE_WITH})",
         (instant(now), ticket_id),
     )
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from recontact_mcp.remote.authorization.fetching import CannotTell, fetched
-from recontact_mcp.settings_values import api_url
+from recontact_mcp.settings_addresses import api_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
