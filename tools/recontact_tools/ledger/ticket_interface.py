@@ -57,6 +57,10 @@ class Tickets(Protocol):
         """Return the unexpired ticket that a file may still be sent for."""
         ...
 
+    async def addressed(self, url_hash: str) -> Ticket | None:
+        """Return the ticket of an address, whatever became of it, until it is forgotten."""
+        ...
+
     async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
         """Keep the sealed pieces of a whole file; False unless its ticket is still waiting for one."""
         ...

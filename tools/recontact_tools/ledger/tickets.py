@@ -37,6 +37,10 @@ class SqlTickets:
         """See `Tickets.awaiting`."""
         return await self._database.read(lambda connection: awaiting(connection, url_hash, now))
 
+    async def addressed(self, url_hash: str) -> Ticket | None:
+        """See `Tickets.addressed`."""
+        return await self._database.read(lambda connection: addressed(connection, url_hash))
+
     async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
         """See `Tickets.fill`."""
         return await self._database.write(lambda connection: fill(connection, ticket_id, pieces, ids, now))
@@ -103,6 +107,12 @@ def awaiting(connection: Connection, url_hash: str, now: datetime) -> Ticket | N
     row = connection.execute(
         f"{_SELECT} WHERE url_hash = ? AND pieces IS NULL AND expires_at > ?", (url_hash, instant(now))
     ).fetchone()
+    return row and _ticket(row)
+
+
+def addressed(connection: Connection, url_hash: str) -> Ticket | None:
+    """Read the ticket of an address, whatever became of it."""
+    row = connection.execute(f"{_SELECT} WHERE url_hash = ?", (url_hash,)).fetchone()
     return row and _ticket(row)
 
 
