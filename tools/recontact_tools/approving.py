@@ -8,7 +8,7 @@ from recontact_tools.guardrails import CODE_ALPHABET, CODE_LENGTH, code_shown
 from recontact_tools.handles import iso
 from recontact_tools.ledger import Approval, PlanPurpose, Standing
 from recontact_tools.models import TargetGroup
-from recontact_tools.plans import NewList, asked_for, made_plan
+from recontact_tools.plans import NewList, asked_for, keep_staged, made_plan
 from recontact_tools.policy import check_write
 from recontact_tools.runtime import Runtime
 from recontact_tools.uris import plan_uri
@@ -59,7 +59,9 @@ async def awaited_approval(runtime: Runtime, group: TargetGroup, new: NewList | 
     """
     check_write(runtime.rules.policy, group)
     plan = await made_plan(runtime, group, new, seconds=runtime.rules.approval.seconds)
-    return await runtime.ledger.approvals.ask(plan, new_code())
+    asked = await runtime.ledger.approvals.ask(plan, new_code())
+    await keep_staged(runtime, asked.plan, new)
+    return asked
 
 
 def approval_required(approval: Approval, where: Where) -> NotAllowed:
