@@ -15,7 +15,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 from recontact_mcp import consent
 from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.access_source import callers_for
-from recontact_mcp.decided import decisions_of, policy_of, rules_of, seal_of
+from recontact_mcp.decided import can_sign_in, decisions_of, policy_of, rules_of, seal_of
 from recontact_mcp.storage import LEDGER_FILE
 from recontact_mcp.ways import gateway_for
 from recontact_tools.approving import Where
@@ -206,7 +206,9 @@ class Opening:
         """Make ready the place where a person decides about a plan, and say where it is."""
         pages = await self._pages_open()
         opened = pages is not None and await pages.show(approval)
-        return Where(self._approve_url, opened=opened, two_person=self._settings.approval_two_person)
+        settings, url = self._settings, self._approve_url
+        closed = url is not None and settings.auth_issuer is not None and not can_sign_in(settings)
+        return Where(url, opened=opened, two_person=settings.approval_two_person, closed=closed)
 
     async def _pages_open(self) -> Pages | None:
         """Return what shows plans, opened once; None where there is none, or no port for it."""

@@ -138,7 +138,7 @@ async def _replacement(
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
-    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key, asks=True)
+    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key)
     source = await read_source(runtime, group, given)
     return await wished_from(runtime, group, source, given.id_type, key=idempotency_key)
 
@@ -149,7 +149,8 @@ async def _replacement_confirmation(
     if wished.earlier is not None:
         return Unanswered(reason="not_asked")
     wanted = wished.replacement
-    return await _asked(ctx, await _runtime(ctx), wanted.group, NewList(wanted.ids, wanted.fingerprint))
+    new = NewList(wanted.ids, wanted.fingerprint, wished.source.staged)
+    return await _asked(ctx, await _runtime(ctx), wanted.group, new)
 
 
 # The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it

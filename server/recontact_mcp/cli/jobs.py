@@ -13,7 +13,7 @@ from recontact_mcp.cli.records import with_ledger
 from recontact_tools.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from recontact_mcp.cli.history import Line
+    from recontact_mcp.history import Line
     from recontact_tools.ledger import Ledger
 
 LAST = 20  # ours: a screen full
@@ -43,8 +43,8 @@ def jobs(
     It reads what the servers on this data directory have written down, beside them, and starts nothing. A bar shows
     what is counted: a snapshot, or with --ask the stored IDs. Where nothing is, it shows the time and says "estimate".
     """
-    from recontact_mcp.cli.history import history
     from recontact_mcp.decided import pace_of
+    from recontact_mcp.history import history
 
     settings, group = settings_or_stop(), named_group(target_group)
 

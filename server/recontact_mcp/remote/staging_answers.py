@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from recontact_tools.errors import Detail, ErrorCode, InvalidInput, RecontactError
+from recontact_tools.receiving import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _PLAIN: Final = "Send the file as it is, with the curl line that your assistant showed, or through the page."
+_ASK: Final = "Ask your assistant for a new one."
 _KINDS: Final = {
     "duplicate": "given twice",
     "blank": "blank",
@@ -53,7 +55,7 @@ NO_SUCH_ADDRESS: Final = Answer(
     ErrorCode.NOT_FOUND,
     (
         "This address is of no use: it is unknown, has expired, or a file was sent to it already.",
-        "Ask your assistant for a new one.",
+        _ASK,
     ),
 )
 BUSY: Final = Answer(
@@ -116,6 +118,20 @@ def refused(refusal: RecontactError) -> Answer:
     status = 413 if refusal.code is ErrorCode.FILE_TOO_LARGE else 422
     again = "Nothing was kept; the same address can still be used."
     return Answer(status, refusal.code, (refusal.message, refusal.next_step, again))
+
+
+def fate(became: Fate, ticket: Ticket) -> Answer:
+    """Tell whoever looks at an address again what became of it."""
+    until = f"{ticket.expires_at:%H:%M} UTC"
+    told = {
+        Fate.WAITING: f"A file can be sent here until {until}.",
+        Fate.ARRIVED: "The file has arrived. Tell your assistant that it is uploaded; it is kept, encrypted, until "
+        f"{until}.",
+        Fate.USED: "Your assistant has used the file, which is deleted here. Nothing more can be sent to this address.",
+        Fate.UNUSED: f"The file arrived, was not used until {until}, and was deleted. {_ASK}",
+        Fate.EXPIRED: f"No file came until {until}, so that this address is of no more use. {_ASK}",
+    }
+    return Answer(200, None, (told[became],), {"state": became.value})
 
 
 def received(file: Received) -> Answer:

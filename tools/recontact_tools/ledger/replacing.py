@@ -47,10 +47,15 @@ def unsettled(connection: Connection) -> tuple[Replacement, ...]:
     return tuple(_replacement(row) for row in rows)
 
 
-def recent(connection: Connection, target_group_id: str | None, limit: int) -> tuple[Replacement, ...]:
-    """Read the latest replacements, the latest first."""
+def recent(
+    connection: Connection, target_group_id: str | None, principal: str | None, limit: int
+) -> tuple[Replacement, ...]:
+    """Read the latest replacements, the latest first; of one principal as `intent_reads.recent` does."""
+    since = intent_reads.before_latest(connection, "replacements", principal)
     rows = connection.execute(
-        f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?", (target_group_id, limit)
+        f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) AND coalesce(principal = ?, TRUE) AND position > ? "
+        "ORDER BY position DESC LIMIT ?",
+        (target_group_id, principal, since, limit),
     )
     return tuple(_replacement(row) for row in rows)
 

@@ -163,10 +163,12 @@ class SqlLedger:
         """See `Ledger.unproved`."""
         return await self._database.read_in_thread(intent_reads.unproved)
 
-    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
+    async def recent(
+        self, target_group_id: str | None = None, *, principal: str | None = None, limit: int
+    ) -> tuple[Intent, ...]:
         """See `Ledger.recent`."""
         return await self._database.read_in_thread(
-            lambda connection: intent_reads.recent(connection, target_group_id, limit)
+            lambda connection: intent_reads.recent(connection, target_group_id, principal, limit)
         )
 
     async def record_plan(self, plan: Plan) -> None:

@@ -50,9 +50,10 @@ def told(
     return answering
 
 
-def with_code(path: str, code: str | None) -> str:
-    """Return a path of ours with a code to be filled in, if there is one."""
-    return f"{path}?{urlencode({'code': code})}" if code else path
+def with_query(path: str, **values: str | None) -> str:
+    """Return a path of ours with those values that there are."""
+    given = {name: value for name, value in values.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from recontact_mcp.remote.approval import entrance, views
-from recontact_mcp.remote.approval.answering import NOT_SIGNED_IN, told, with_code
+from recontact_mcp.remote.approval.answering import NOT_SIGNED_IN, told, with_query
 from recontact_mcp.remote.approval.place import LINK_PATH, PATH, SIGN_IN_PATH, SIGNED_IN_PATH, let_in_by
 
 if TYPE_CHECKING:
@@ -22,11 +23,21 @@ _BEGUN: Final = "signing in"
 _SIGN_IN_LASTS: Final = timedelta(minutes=10)  # ours: to find the phone for the second factor
 
 
-def stranger(place: Place, code: str | None) -> Response:
-    """Tell whoever is not let in how they would be."""
+# Where somebody may be sent after signing in, besides to the approval page: to what waits and runs, or to one job.
+_TO: Final = re.compile(r"/status(/[0-9A-Za-z-]{1,64})?")
+
+
+def stranger(place: Place, code: str | None, *, to: str | None = None) -> Response:
+    """Tell whoever is not let in how they would be; *to* is the page of status that they are sent to then."""
     if place.sign_in is not None:
-        return entrance.sign_in(with_code(SIGN_IN_PATH, code))
+        return entrance.sign_in(with_query(SIGN_IN_PATH, code=code, to=to), looking=to is not None)
     return entrance.link_needed() if place.links else entrance.nobody_can()
+
+
+def _to(request: Request) -> str:
+    """Return where a stranger wanted to go, if it is one of our pages."""
+    wanted = request.query_params.get("to", "")
+    return wanted if _TO.fullmatch(wanted) else ""
 
 
 class Entering:
@@ -53,7 +64,7 @@ class Entering:
         principal = await let_in_by(request.query_params.get("key", ""), decisions)
         if principal is None:
             return stranger(self._place, None)
-        answer = RedirectResponse(with_code(PATH, request.query_params.get("code")), status_code=303)
+        answer = RedirectResponse(with_query(PATH, code=request.query_params.get("code")), status_code=303)
         self._place.sessions(decisions).begin(answer, principal, "link", now=decisions.clock.now())
         return answer
 
@@ -67,7 +78,7 @@ class Entering:
             raise AssertionError("there is no such route")
         begun = await sign_in.begin()
         kept = {"state": begun.state, "nonce": begun.nonce, "verifier": begun.verifier}
-        said = {**kept, "code": request.query_params.get("code", "")[:20]}
+        said = {**kept, "code": request.query_params.get("code", "")[:20], "to": _to(request)}
         answer = RedirectResponse(begun.url, status_code=303, headers={"Cache-Control": "no-store"})
         sessions.set(answer, _SIGNING_IN, sessions.tokens.made(_BEGUN, said, now=now, lasts=_SIGN_IN_LASTS))
         return answer
@@ -84,7 +95,7 @@ class Entering:
         principal = None if begun is None else await sign_in.finish(dict(request.query_params), begun)
         if begun is None or principal is None:
             return views.trouble_page("Nobody was signed in", NOT_SIGNED_IN, status=403)
-        answer = RedirectResponse(with_code(PATH, begun["code"]), status_code=303)
-        answer.delete_cookie(name, path="/", secure=sessions.secure, httponly=True, samesite="lax")
+        answer = RedirectResponse(begun["to"] or with_query(PATH, code=begun["code"]), status_code=303)
+        sessions.unset(answer, _SIGNING_IN)
         sessions.begin(answer, principal, "oidc", now=now)
         return answer
