@@ -74,7 +74,9 @@ class Door:
         try:
             with anticipating_faults():
                 runtime = await self._parts.opening.receiving()
-                ticket = await awaited_by(runtime, secret)
+                with self._parts.strangers.trying(request.scope.get("client")) as one:
+                    ticket = await awaited_by(runtime, secret)
+                    one.proved = ticket is not None
                 if ticket is None:
                     return answers.NO_SUCH_ADDRESS
                 return answers.refusal_of(request.headers, ticket) or await self._taken(request, runtime, ticket)
