@@ -309,8 +309,8 @@ class Opening:
                     await storage.aclose()
                 ended.set()  # only now nobody uses the further ways any more
 
-    async def _mandate(self, principal: str, account_id: int) -> Mandate:
-        return await self._tenants.mandate(principal, account_id)
+    async def _mandate(self, principal: str, account_id: int, claims: str | None) -> Mandate:
+        return await self._tenants.mandate(principal, account_id, claims)
 
     async def _runtime_for(self, account_id: int) -> Runtime:
         return await self._tenants.runtime_for(account_id)

@@ -76,10 +76,12 @@ class Door:
         try:
             with anticipating_faults():
                 runtime = await self._parts.opening.receiving()
-                if looks:
-                    found = await fate_of(runtime, secret)
-                    return answers.NO_SUCH_ADDRESS if found is None else answers.fate(*found)
-                ticket = await awaited_by(runtime, secret)
+                with self._parts.strangers.trying(request.scope.get("client")) as one:
+                    fate = await fate_of(runtime, secret) if looks else None
+                    ticket = None if looks else await awaited_by(runtime, secret)
+                    one.proved = (fate or ticket) is not None
+                if fate is not None:
+                    return answers.fate(*fate)
                 if ticket is None:
                     return answers.NO_SUCH_ADDRESS
                 return answers.refusal_of(request.headers, ticket) or await self._taken(request, runtime, ticket)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from recontact_tools.errors import Detail, ErrorCode, InvalidInput, RecontactError
+from recontact_tools.errors import Detail, ErrorCode, InvalidInput, RateLimited, RecontactError
 from recontact_tools.receiving import Fate
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Answer:
     code: ErrorCode | None
     sentences: tuple[str, ...]
     more: Mapping[str, Detail] = field(default_factory=lambda: MappingProxyType({}))
+    retry_after: int | None = None
 
 
 # One answer for every reason, so that nobody learns which addresses there are or were.
@@ -62,6 +64,7 @@ BUSY: Final = Answer(
     503,
     ErrorCode.RATE_LIMITED,
     ("Too many files are being sent at this moment; nothing was kept.", "Try again in half a minute."),
+    retry_after=30,
 )
 TOO_SLOW: Final = Answer(
     408,
@@ -72,7 +75,7 @@ TOO_SLOW: Final = Answer(
 
 def response(answer: Answer, *, accept: str) -> Response:
     """Write an answer in the form that the sender asks for."""
-    headers = {**_HEADERS, "Retry-After": "30"} if answer is BUSY else _HEADERS
+    headers = {**_HEADERS, "Retry-After": str(answer.retry_after)} if answer.retry_after else _HEADERS
     if "application/json" in accept:
         said = " ".join(answer.sentences)
         fields = {"ok": answer.code is None, "code": answer.code and answer.code.value, "message": said, **answer.more}
@@ -113,6 +116,8 @@ def _too_large(bytes_max: int) -> Answer:
 
 def refused(refusal: RecontactError) -> Answer:
     """Tell why a file was not taken; its address can be used again."""
+    if isinstance(refusal, RateLimited):
+        return Answer(429, refusal.code, (refusal.message, refusal.next_step), retry_after=ceil(refusal.retry_after))
     if not isinstance(refusal, InvalidInput):
         return Answer(503, refusal.code, (refusal.message, "Tell whoever runs this server, or try again later."))
     status = 413 if refusal.code is ErrorCode.FILE_TOO_LARGE else 422

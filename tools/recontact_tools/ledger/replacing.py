@@ -28,7 +28,7 @@ from recontact_tools.models import Caps, IdType, TargetGroup
 
 _COLUMNS = (
     "replacement_id, removal_id, principal, account_id, project_id, target_group_id, id_type, ids, stored_before, "
-    "stage, attempts, plan_id, fingerprint, idempotency_key, error, proof, created_at, updated_at"
+    "stage, attempts, plan_id, fingerprint, idempotency_key, error, proof, created_at, updated_at, claims"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM replacements"  # noqa: S608 - the columns are a constant of ours
 _MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
@@ -213,6 +213,7 @@ def _values(replacement: Replacement) -> tuple[str | int | None, ...]:
         proof_text(replacement.proof),
         instant(replacement.created_at),
         instant(replacement.updated_at),
+        replacement.claims,
     )
 
 
@@ -234,4 +235,5 @@ def _replacement(row: Row) -> Replacement:
         proof=proof_from(row["proof"]),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        claims=row["claims"],
     )

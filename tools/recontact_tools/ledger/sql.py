@@ -9,12 +9,12 @@ from anyio import to_thread
 
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intent_reads, intents, known, plans, repeats
-from recontact_tools.ledger.audit import SqlAudit
 from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.elsewhere import SqlElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.sql_approvals import SqlApprovals
+from recontact_tools.ledger.sql_audit import SqlAudit
 from recontact_tools.ledger.sql_replacements import SqlReplacements
 from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile

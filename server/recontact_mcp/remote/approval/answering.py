@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from math import ceil
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -39,7 +40,10 @@ def told(
             return await endpoint(self, request)
         except RecontactError as error:
             words, status = f"{error.message} {error.next_step}", STATUS.get(type(error), 503)
-            return views.trouble_page("That did not work", words, status=status)
+            answer = views.trouble_page("That did not work", words, status=status)
+            if error.retry_after:
+                answer.headers["retry-after"] = str(ceil(error.retry_after))
+            return answer
         except CannotTell:
             return views.trouble_page("Nobody can sign in now", _NO_ISSUER, status=503)
         except HTTPException as error:  # of what reads forms, whose words are not ours

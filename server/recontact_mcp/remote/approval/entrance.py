@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from recontact_mcp.remote.approval.views import TITLE, Visit, alert, visit_of
 from recontact_mcp.remote.pages import html, page
@@ -29,6 +29,25 @@ def link_needed() -> HTMLResponse:
         " <code>recontact-mcp jobs</code> shows what runs.</p>"
     )
     return page("A link is needed", body, status=401)
+
+
+FOLLOW: Final = """
+const follow = () => { if (!document.prerendering) document.getElementById('follow').submit(); };
+if (document.prerendering) document.addEventListener('prerenderingchange', follow); else follow();
+"""
+
+
+def link(action: str, key: str, code: str) -> HTMLResponse:
+    """Follow a link that works once; a browser does it by itself, and without scripts its user presses a button."""
+    body = html(
+        "<p>This link works once, and this is not yet its use.</p>"
+        '<form method="post" action="{action}" id="follow"><input type="hidden" name="key" value="{key}">'
+        '<input type="hidden" name="code" value="{code}"><button>Show what is asked</button></form>',
+        action=action,
+        key=key,
+        code=code,
+    )
+    return page(TITLE, body, script=FOLLOW)
 
 
 def nobody_can() -> HTMLResponse:

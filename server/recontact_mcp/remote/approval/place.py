@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from recontact_mcp.remote.approval.sessions import LOOKING_LASTS, Sessions
 from recontact_mcp.remote.approval.tokens import Tokens
+from recontact_mcp.remote.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +51,7 @@ class Place:
     sign_in: SignIn | None = None
     links: bool = False
     passkeys: bool = False
+    strangers: Strangers = field(default_factory=Strangers)
 
     @property
     def secure(self) -> bool:
