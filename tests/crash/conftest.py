@@ -22,6 +22,7 @@ import anyio.abc
 import httpx
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
+from psycopg.errors import UndefinedTable
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 from replicas import SNAPSHOT_KEY as KEY
@@ -282,6 +283,25 @@ class Place:
             stored=frozenset(str(UUID(bytes=packed[at : at + 16])) for at in range(0, len(packed), 16)),
         )
 
+    def begun(self) -> bool:
+        """Tell whether a workflow of the embedded API is under way on PostgreSQL."""
+        assert isinstance(self.service, Postgres)
+        pending = "SELECT 1 FROM workflow_status WHERE status = 'PENDING'"
+        return bool(rows(replace(self.service, schema="recontact_engine"), pending))
+
+    async def stand_by(self, victim: Host, sibling: Host, tasks: anyio.abc.TaskGroup) -> None:
+        """Let a server stand by for one that is going to be killed, which is the one to do the work until then."""
+        if self.database_url is None:
+            await sibling.call("get_recontact_overview")
+        else:
+            tasks.start_soon(self._stand_by_later, victim, sibling)
+
+    async def _stand_by_later(self, victim: Host, sibling: Host) -> None:
+        # Replicas execute what they were asked for, and at once what another one that is slow to start has not begun.
+        while victim.process.returncode is None and not self.begun():  # noqa: ASYNC110 - other processes begin it
+            await anyio.sleep(0.02)
+        await sibling.call("get_recontact_overview")
+
     async def settle(self, host: Host) -> None:
         """Use a server, and wait until it has settled what was left."""
         await host.call("get_recontact_overview")
@@ -312,8 +332,9 @@ class Place:
 def rows(database: Path | Postgres, query: str) -> list[dict[str, Any]]:
     """Read rows of a database that other processes may be writing; none when it is not there."""
     if isinstance(database, Postgres):
-        with closing(connected(database)) as server:
+        with closing(connected(database)) as server, suppress(UndefinedTable):  # its first transaction has not ended
             return server.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
+        return []
     if not database.exists():
         return []
     with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection:
