@@ -13,7 +13,7 @@ import pytest
 import yaml
 from http_process import served
 
-from recontact_mcp.settings import FURTHER_VARIABLES, Settings, variable
+from recontact_mcp.settings import FURTHER_VARIABLES, Settings, SettingsError, load_settings, variable
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -139,26 +139,69 @@ def test_every_variable_of_ours_is_a_setting(path: Path) -> None:
     assert named - known == set()
 
 
-def test_the_secrets_of_the_pods_are_the_ones_of_the_example(pod: Tree) -> None:
-    asked = {entry["valueFrom"]["secretKeyRef"]["key"] for entry in pod["containers"][0]["env"]}
+def test_the_file_of_secrets_in_the_example_is_one_of_settings() -> None:
+    written = tomllib.loads(read("kubernetes/secret.example.yaml")["stringData"]["recontact.toml"])
 
-    assert asked == set(read("kubernetes/secret.example.yaml")["stringData"])
-    assert {"RECONTACT_DATABASE_URL", "RECONTACT_STATE_KEY", "RECONTACT_SNAPSHOT_KEY"} < asked
+    assert {"database_url", "state_key", "snapshot_key", "approval_client_secret"} < set(written)
+    assert set(written) <= set(Settings.model_fields)
+
+
+def test_the_pods_have_their_secrets_as_files_of_their_own_user_and_none_in_the_environment(
+    pod: Tree, tmp_path: Path
+) -> None:
+    [container], [copying] = pod["containers"], pod["initContainers"]
+    values, volumes = read("kubernetes/configmap.yaml")["data"], {one["name"]: one for one in pod["volumes"]}
+    mounts = {one["name"]: one["mountPath"] for one in copying["volumeMounts"]}
+    mounted, kept = tmp_path / "mounted", tmp_path / "kept"
+    mounted.mkdir()
+    kept.mkdir()
+    (mounted / "recontact.toml").write_text('database_url = "postgresql://u:p@h/name"')
+    line = copying["command"][2].replace(f"{mounts['mounted']}/", f"{mounted}/")
+    subprocess.run([*copying["command"][:2], line.replace(f"{mounts['secrets']}/", f"{kept}/")], check=True, timeout=20)
+
+    assert "env" not in container
+    assert not re.search(r"(?i)password|secret|key|database", str([*values]))
+    assert (volumes["mounted"]["secret"]["secretName"], volumes["secrets"]["emptyDir"]["medium"]) == (
+        "recontact",
+        "Memory",
+    )
+    assert {"name": "secrets", "mountPath": mounts["secrets"], "readOnly": True} in container["volumeMounts"]
+    assert values["RECONTACT_CONFIG"] == f"{mounts['secrets']}/recontact.toml"
+    assert copying["image"] == container["image"]
+    # The server takes a secret from such a file.
+    found = load_settings({"RECONTACT_CONFIG": str(kept / "recontact.toml"), "RECONTACT_DATA_DIR": str(tmp_path)})
+    assert found.database_url is not None
+
+
+def test_no_variable_of_a_service_looks_like_a_setting(pod: Tree) -> None:
+    assert pod["enableServiceLinks"] is False
+    with pytest.raises(SettingsError, match="RECONTACT_SERVICE_HOST"):
+        load_settings({"RECONTACT_SERVICE_HOST": "10.0.0.1"})
+
+
+def test_the_numbers_are_for_those_who_may_scrape_and_on_no_service(pod: Tree) -> None:
+    ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
+    rules = read("kubernetes/network.yaml")["spec"]["ingress"]
+
+    assert [port["targetPort"] for port in read("kubernetes/service.yaml")["spec"]["ports"]] == ["http"]
+    assert read("kubernetes/configmap.yaml")["data"]["RECONTACT_METRICS_ADDRESS"].endswith(f":{ports['metrics']}")
+    assert [rule["ports"] for rule in rules] == [[{"port": "http"}], [{"port": "metrics"}]]
+    assert all(rule["from"] for rule in rules)
 
 
 def test_the_pods_are_as_restricted_as_kubernetes_knows(pod: Tree) -> None:
-    [container] = pod["containers"]
-
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}\n" in DOCKERFILE
     assert pod["automountServiceAccountToken"] is False
-    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
 def test_a_rolling_restart_takes_no_pod_before_its_successor_is_ready(pod: Tree) -> None:
@@ -168,7 +211,8 @@ def test_a_rolling_restart_takes_no_pod_before_its_successor_is_ready(pod: Tree)
 
     assert spec["replicas"] >= 2
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-    assert read("kubernetes/disruption.yaml")["spec"]["minAvailable"] == 1
+    budget = read("kubernetes/disruption.yaml")["spec"]
+    assert (budget["minAvailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
     # 5 s are the engine's.
     assert pod["terminationGracePeriodSeconds"] >= before + seconds + 5
 
@@ -198,6 +242,7 @@ def test_two_replicas_in_compose_share_one_database_and_reach_their_secrets_as_f
     assert not re.search(r"(?i)password|secret|key", str([list(replica["environment"]) for replica in replicas]))
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["balancer"]
     assert all("healthcheck" in service for service in compose["services"].values())
+    assert {service["logging"]["driver"] for service in compose["services"].values()} == {"local"}
     assert compose["networks"]["inside"]["internal"] is True
     assert list(compose["services"]["postgres"]["networks"]) == ["inside"]
 

@@ -22,6 +22,7 @@ from recontact_service.settings import ServiceSettings
 from recontact_tools.desk import Desk
 from recontact_tools.errors import NotFound, Unreachable
 from recontact_tools.followers import FOLLOWED_AT_ONCE, WANTED_FOR, Followers
+from recontact_tools.following import MISSES_AT_MOST
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import JobKey, Ledger, LedgerUnavailable
 from recontact_tools.ledger.sql import SqlLedger
@@ -31,7 +32,6 @@ from recontact_tools.policy import Policy
 from recontact_tools.relay import Relay
 from recontact_tools.runtime import Clock, Rules, Runtime
 from recontact_tools.seats import FileSeat
-from recontact_tools.stages import MISSES_AT_MOST
 from recontact_tools.uris import changed_uris, job_uri
 from recontact_tools.watched import Watched
 

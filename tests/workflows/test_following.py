@@ -8,10 +8,11 @@ from desk_setting import IDS, Setting
 
 from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
+from recontact_tools.following import FOLLOWED_AT_MOST, MISSES_AT_MOST, note
 from recontact_tools.ledger import IntentState
 from recontact_tools.models import Job, JobKind
 from recontact_tools.runtime import Clock
-from recontact_tools.stages import FOLLOWED_AT_MOST, MISSES_AT_MOST, follow, note, send
+from recontact_tools.stages import follow, send
 from recontact_tools.uris import changed_uris
 
 pytestmark = pytest.mark.anyio

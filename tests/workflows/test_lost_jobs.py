@@ -14,12 +14,13 @@ from recontact_service.faults import Fault, FaultKind
 from recontact_service.operations import Operation
 from recontact_tools.elected import Elected
 from recontact_tools.engine import DurableEngine
+from recontact_tools.following import MISSES_AT_MOST
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType, JobKind
 from recontact_tools.settling import OUTAGE_WAITED_OUT, count_looks
-from recontact_tools.stages import MISSES_AT_MOST, Sent, follow, send, settle
+from recontact_tools.stages import Sent, follow, send, settle
 
 pytestmark = pytest.mark.anyio
 

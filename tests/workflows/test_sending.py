@@ -13,8 +13,9 @@ from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import IntentState
 from recontact_tools.lost_jobs import PAGES_LOOKED_AT
 from recontact_tools.models import JobKind
+from recontact_tools.objections import PLANS_HOLD
 from recontact_tools.schedule import settle_delays
-from recontact_tools.stages import PLANS_HOLD, Sent, ended, follow, send, settle
+from recontact_tools.stages import Sent, ended, follow, send, settle
 from recontact_tools.uris import job_uri
 
 pytestmark = pytest.mark.anyio

@@ -16,10 +16,10 @@ import anyio.abc
 
 from recontact_tools.elsewhere import Asked
 from recontact_tools.errors import ErrorCode, RateLimited, RecontactError, Unreachable
+from recontact_tools.following import FOLLOWED_AT_MOST, MISSES_AT_MOST, Looks
 from recontact_tools.ledger import ForeignJob, JobKey, LedgerFault
 from recontact_tools.looking import look_once, look_soon
 from recontact_tools.schedule import Rate, first_look, hindered_look, next_look
-from recontact_tools.stages import FOLLOWED_AT_MOST, MISSES_AT_MOST, Looks
 from recontact_tools.uris import changed_uris, job_uri
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from recontact_tools.ledger import ActiveIntent, Intent, IntentState, Replacemen
 from recontact_tools.listing import all_ids, count_stored, patiently
 from recontact_tools.lost_jobs import job_named
 from recontact_tools.models import IdType
+from recontact_tools.objections import AGREEMENTS_HOLD
 from recontact_tools.replacement_parts import failed, not_removed, old_list_of, removal_of, stuck, upload_of
 from recontact_tools.schedule import look_delay
 from recontact_tools.sealed_lists import ids_of, lines_of, proof_of
@@ -91,7 +92,7 @@ async def _after_removal(desk: Desk, replacement: Replacement, intent: Intent, s
     if intent.state is IntentState.REFUSED and replacement.attempts == 0:
         return Move(Stage.REFUSED, error=intent.error)
     is_lost = intent.state is not IntentState.FINISHED
-    if is_lost and desk.clock.now() - replacement.created_at <= stages.AGREEMENTS_HOLD:
+    if is_lost and desk.clock.now() - replacement.created_at <= AGREEMENTS_HOLD:
         await _try_again(desk, replacement, retry_after=0.0)
         return None
     if stored == replacement.stored_before:

@@ -81,7 +81,7 @@ class Tickets(Protocol):
         ...
 
     async def empty(self, ticket_id: str, *, now: datetime) -> None:
-        """Delete the file of a used ticket and every trace of it, unless what uses it may still be refused."""
+        """Delete the file of a used ticket and every trace of it, unless what uses it may still be refused unsent."""
         ...
 
     async def expire(self, *, now: datetime) -> int:
