@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from recontact_mcp.cli.approve import place_of
+from recontact_mcp.cli.records import place_of
 from recontact_mcp.settings import Settings
 from recontact_tools.ledger import Approval, Ledger, Plan, PlanState
 from recontact_tools.models import TargetGroup

@@ -243,6 +243,11 @@ def test_each_id_is_called_what_it_is(run: Run, file: Path) -> None:
     ]
     write(file, *made)
     shown = run("audit").stdout
-    for told in ("upload, intent I1", "upload, job J1", "snapshot, snapshot I1", "replacement, replacement I1"):
+    for told in (
+        "upload, intent I1",
+        "upload, job J1, intent I1",
+        "snapshot, snapshot I1",
+        "replacement, replacement I1",
+    ):
         assert told in shown
     assert "job I1" not in shown

@@ -62,8 +62,9 @@ def table(*lines: Line, counts: Mapping[TargetGroup, int] | None = None, bars: b
 def test_before_anything_was_started_there_is_nothing_to_show_and_nothing_is_made(
     run: Run, environment: Mapping[str, str]
 ) -> None:
-    assert run("jobs").stdout == "Nothing was started here yet.\n"
-    assert (run("jobs", "--json").stdout, run("jobs", "--watch").stdout) == ("", "")
+    told = f"Nothing was started yet in the data directory {environment['RECONTACT_DATA_DIR']}.\n"
+    assert (run("jobs").stdout, run("jobs", "--watch").stdout) == (told, told)
+    assert (run("jobs", "--json").stdout, run("jobs", "--json", "--watch").stdout) == ("", "")
     assert not Path(environment["RECONTACT_DATA_DIR"]).exists()
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled, typed
-from recontact_mcp.cli.records import with_ledger
+from recontact_mcp.cli.records import place_of, with_ledger
 
 if TYPE_CHECKING:
-    from recontact_mcp.settings import Settings
     from recontact_tools.deciding import Decisions
     from recontact_tools.ledger import Approval, Ledger
 
@@ -58,13 +57,6 @@ def approve(
 
     if not with_ledger(settings, run, otherwise=False):
         stop(f"Nothing was asked for yet in {looked_in}.", cure=ELSEWHERE)
-
-
-def place_of(settings: "Settings") -> str:
-    """Say where this terminal looks; the address of a database may hold a password."""
-    if settings.database_url is not None:
-        return f"the database of RECONTACT_DATABASE_URL (namespace {settings.namespace})"
-    return f"the data directory {settings.home}"
 
 
 async def _list(decisions: "Decisions", looked_in: str) -> None:

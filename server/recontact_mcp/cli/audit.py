@@ -35,6 +35,8 @@ STYLES = {
     "_completed": "green",
     "_proved": "green",
 }
+# What tells the id of a job for the first time, and whose it is.
+_BEGINS = frozenset({"request_accepted", "job_found"})
 FAULTS = ("The ledger cannot be read.", "Look with `recontact-mcp doctor`, and keep it as it is.")
 
 
@@ -141,7 +143,7 @@ def _what(entry: Recorded, group: str | None) -> str:
     own = entry.subject if entry.subject in {"snapshot", "replacement"} else "intent"
     ids = {
         "job": entry.job_id,
-        own: None if entry.job_id else entry.intent_id,
+        own: entry.intent_id if entry.job_id is None or entry.event in _BEGINS else None,
         "plan": None if entry.intent_id else entry.plan_id,
         "for": None if entry.principal == LOCAL_PRINCIPAL else entry.principal,
         "target group": None if entry.target_group_id == group else entry.target_group_id,

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
 
 _BODY: Final = """
-<p>Choose the CSV or TXT file with the respondent identifiers, one a line or in a column of its own.
-It is checked here and kept encrypted until your assistant has used it, or for some minutes.</p>
 <noscript><p role="alert">This page needs JavaScript. In a terminal, the curl line that your assistant shows does the
 same.</p></noscript>
 <form id="form" data-max="{most}">
+<p>Choose the CSV or TXT file with the respondent identifiers, one a line or in a column of its own.
+It is checked here and kept encrypted until your assistant has used it, or for some minutes.</p>
 <div class="panel" id="zone">
 <label for="file">File with identifiers</label>
 <input type="file" id="file" accept=".csv,.txt,.tsv,text/csv,text/plain" aria-describedby="hint">

@@ -64,7 +64,7 @@ class Pages:
             approval = await decisions.find(code, who=session.principal)
         except (NotFound, RateLimited) as error:
             status = STATUS[type(error)]
-            return entrance.code_form(visit, PATH, trouble=error.message, status=status)
+            return entrance.code_form(visit, PATH, trouble=f"{error.message} {error.next_step}", status=status)
         return self._shown(await self._seen(decisions, sessions, session, approval))
 
     @told
