@@ -23,6 +23,7 @@ from recontact_mcp.settings_http import HttpSettings
 from recontact_mcp.settings_staging import StagingSettings
 from recontact_mcp.settings_values import (
     ApiUrl,
+    SecretFile,
     absolute,
     account_ids,
     existing_file,
@@ -30,6 +31,7 @@ from recontact_mcp.settings_values import (
     proxy_url,
     roots,
     sealing_key,
+    secret_file,
     ulid,
     ulids,
     upper,
@@ -127,6 +129,10 @@ class Settings(DatabaseSettings, HttpSettings, AuthSettings, StagingSettings, Ap
         description="Key of the snapshots, 32 bytes in base64. Unset: the file `snapshots.key` in the data directory,"
         " which is made when the first snapshot is taken.",
     )
+    snapshot_key_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_SNAPSHOT_KEY"),
+    )
     template_id: Ulid = Field(
         default=RECONTACT_TEMPLATE_ID,
         description="Allocation template that `check_recontact_readiness` expects. Default: Cint's Recontact template.",
@@ -183,6 +189,10 @@ class Settings(DatabaseSettings, HttpSettings, AuthSettings, StagingSettings, Ap
         default=None,
         description="URL of the proxy to Cint, `http://user:password@host:port`. Unset: what `HTTPS_PROXY` and"
         " `NO_PROXY` say.",
+    )
+    cint_proxy_file: SecretFile = Field(
+        default=None,
+        description=secret_file("CINT_PROXY"),
     )
     cint_connect_seconds: float = Field(
         # ours: four attempts and their pauses must fit into the time of a read, which is half that of a tool call.

@@ -1,5 +1,6 @@
 """How one value of the settings is read: pure functions from what was written to what is meant."""
 
+import json
 import os
 import re
 from base64 import b64decode
@@ -128,6 +129,15 @@ def names(value: object) -> object:
 
 
 ApiUrl = Annotated[str, AfterValidator(api_url)]
+SecretFile = Annotated[Path, AfterValidator(absolute)] | None
+
+
+def secret_file(variable: str) -> str:
+    """Return the description of a setting that names the file of a secret."""
+    return (
+        f"File with nothing but the value of `{variable}`, in place of that. It must be yours, and closed to everybody"
+        " else (`chmod 600`)."
+    )
 
 
 def proxy_url(value: SecretStr) -> SecretStr:
@@ -194,9 +204,20 @@ def _origin(entry: str) -> str:
 
 
 def words(value: object) -> object:
-    """Read a list of words, or a string of them separated by commas."""
-    entries = _entries(value, ",")
+    """Read a list of words, or a string of them: separated by commas, or as JSON where a comma stands in one."""
+    entries = _from_json(value) if isinstance(value, str) and value.startswith("[") else _entries(value, ",")
     return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
+def _from_json(text: str) -> list[object]:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    entries = cast("list[object]", found) if isinstance(found, list) else []
+    if not entries or not all(isinstance(entry, str) and entry for entry in entries):
+        raise ValueError('not a list: ["one", "another"] is expected')
+    return entries
 
 
 def principals(value: frozenset[str]) -> frozenset[str]:
