@@ -97,7 +97,8 @@ class Following:
             found = [await watchable(self._server, runtime.rules.policy, uri) for uri in uris]
             await relay.catch_up()
             with self._opening.watched.watching(uris):
-                await followers.ask(one.job for one in found if one.job is not None)
+                jobs = (one.job for one in found if one.job is not None)
+                await followers.ask(jobs, principal=runtime.principal)
                 yield
         except RecontactError as error:
             raise unreadable(error) from None

@@ -27,7 +27,8 @@ class ApprovalSettings(BaseModel):
     )
     approval_approvers: Annotated[frozenset[str], BeforeValidator(words), AfterValidator(principals)] = Field(
         default=frozenset(),
-        description="Principals who may approve the removals of others, `issuer#subject`, separated by commas.",
+        description="Principals who may approve the removals of others, `issuer#subject`, separated by commas; where a"
+        ' comma stands in one, as JSON: `["issuer#subject"]`.',
     )
     approval_two_person: bool = Field(
         default=False,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from recontact_mcp.settings_addresses import hosts, listening_address, networks, origins, root_url
-from recontact_mcp.settings_values import key_bytes, keys
+from recontact_mcp.settings_values import SecretFile, key_bytes, keys, secret_file
 
 
 class HttpSettings(BaseModel):
@@ -116,6 +116,10 @@ class HttpSettings(BaseModel):
         description="Key that seals what a client carries from one round of a question to the next, 32 bytes in base64;"
         " the same for every server behind one address. Several, separated by commas: the first one seals, all open."
         " Unset: one from the database that the servers share, or of this process alone.",
+    )
+    state_key_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_STATE_KEY"),
     )
 
     @property

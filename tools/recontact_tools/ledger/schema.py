@@ -218,6 +218,9 @@ REFUSALS = (
     """,
     "CREATE INDEX refusals_by_age ON refusals (since)",
 )
+# Who had a job of elsewhere followed first: nobody may take all places.
+FOLLOWED_FOR = ("ALTER TABLE elsewhere ADD COLUMN wanted_by TEXT",)
+
 # What the token of whoever asked for something claimed stays with it, for what is done about it later and elsewhere.
 CLAIMS = (
     "ALTER TABLE intents ADD COLUMN claims TEXT",
