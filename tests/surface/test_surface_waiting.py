@@ -125,8 +125,8 @@ async def test_a_job_that_ends_amid_a_look_is_told_as_all_done_before_its_end_is
         tasks.start_soon(end_amid)
         arguments = {"target_group_id": GROUP_ID, "job_id": started["job_id"], "wait_seconds": 45}
         job = answer_of(await client.call_tool(f"get_{kind}_job", arguments, progress_callback=hear))
+        assert (job["status"], job["poll_after_seconds"]) == ("Completed", 0)
     assert heard == [(10.0, 10.0, f"{kind} job: Processing, 10 of 10 IDs")]
-    assert (job["status"], job["poll_after_seconds"]) == ("Completed", 0)
 
 
 async def test_without_a_wait_one_look_is_all(
