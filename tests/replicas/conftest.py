@@ -20,8 +20,8 @@ def fleeting(tmp_path: Path, database_url: str) -> Fleeting:
     """Serve the API at a pace, 0 being full speed, and have replicas started before it."""
 
     @asynccontextmanager
-    async def served(pace: str = "0") -> AsyncGenerator[Fleet]:
-        with anyio.fail_after(PATIENCE):
+    async def served(pace: str = "0", *, patience: float = PATIENCE) -> AsyncGenerator[Fleet]:
+        with anyio.fail_after(patience):
             async with fleet_on(database_url, tmp_path, pace=pace) as fleet:
                 yield fleet
 
