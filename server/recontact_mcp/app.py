@@ -15,6 +15,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 
 from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.completions import add_completions
+from recontact_mcp.filled import filled
 from recontact_mcp.follow import Following
 from recontact_mcp.freshness import fresh
 from recontact_mcp.kept_resources import add_kept_resources
@@ -24,6 +25,7 @@ from recontact_mcp.resources import add_resources
 from recontact_mcp.settings import Settings
 from recontact_mcp.tasks import JobTasks, TaskListening, Tasks
 from recontact_mcp.tasks.wire import Asking
+from recontact_mcp.untraced import taken
 from recontact_tools.catalog import catalog
 
 NAME = "recontact-mcp"
@@ -87,7 +89,11 @@ def build_server(
         middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
     )
     following = Following(server, opening, bus)
-    server.middleware[:0] = [following, fresh]  # who may not watch something listens to no task of it either
+    server.middleware[:] = [
+        following,
+        fresh,
+        *taken(server.middleware),
+    ]
     server.asking_seconds = settings.confirm_seconds
     server.opening = opening
     server.local_files = local_files
@@ -108,7 +114,7 @@ def _sealing(settings: Settings, state_keys: Sequence[bytes]) -> RequestStateSec
 def _add_tools(server: RecontactServer) -> None:
     for operation in catalog(local_files=server.local_files):
         server.add_tool(
-            operation.run,
+            filled(operation.run),
             title=operation.title,
             description=inspect.getdoc(operation.run),
             annotations=ToolAnnotations(

@@ -30,7 +30,8 @@ async def record_failure(
     """Record that a call of the tool *name*, which can change something, ended with *error*.
 
     A caller who goes away does not keep it from being recorded. Where nothing can be recorded, nothing can have
-    been changed, and the log says so: every change is written with its entry, or not at all.
+    been changed, and the log says so: every change is written with its entry, or not at all. Refusals that repeat one
+    another in a loop are counted.
     """
     from recontact_mcp.data_directory import anticipating_faults
 
@@ -39,7 +40,8 @@ async def record_failure(
     # Whoever has no entry in the access file has no place in the ledger either.
     with anyio.CancelScope(shield=True), suppress(Unreachable, NotAllowed), faults:
         runtime = await opening.runtime()
-        await runtime.ledger.audit.record(await _entry(runtime, error, name, arguments))
+        entry, audit = await _entry(runtime, error, name, arguments), runtime.ledger.audit
+        await (audit.record_refusal(entry) if error.changed == "no" else audit.record(entry))
 
 
 async def _entry(runtime: Runtime, error: RecontactError, name: str, arguments: Mapping[str, Any]) -> Entry:

@@ -1,6 +1,5 @@
 """The one boundary of the server: errors keep their fields, and only our own words leave."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,44 +14,31 @@ from mcp.server.mcpserver.exceptions import (
 )
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolResult,
     GetPromptResult,
     InputRequiredResult,
-    TextContent,
     Tool,
 )
-from pydantic import AnyUrl, ValidationError
+from pydantic import AnyUrl
 
 from recontact_mcp.auditing import record_failure
 from recontact_mcp.opening import Opening
+from recontact_mcp.refusing import no_such_resource, refused, translated, unfinished, unreadable
 from recontact_mcp.schemas import arguments_schema, result_schema
 from recontact_mcp.scopes import READING, Scope, check_scopes, of_tool
 from recontact_mcp.subjects import explained_call, explained_read
-from recontact_tools.catalog import EVERYTHING, hidden_argument
+from recontact_tools.catalog import OPERATIONS, hidden_argument
 from recontact_tools.errors import (
     ErrorCode,
     InvalidInput,
     NotAllowed,
-    NotFound,
-    OutcomeUnknown,
     RecontactError,
-    Unreachable,
 )
-from recontact_tools.ledger import LedgerUnavailable
 from recontact_tools.reading_source import not_read_from_here
 
 logger = logging.getLogger(__name__)
 
-OPERATIONS = {operation.name: operation for operation in EVERYTHING}
-LOOK_WITH = {
-    "upload_recontacts": "list_upload_jobs and get_recontact_overview",
-    "remove_all_recontacts": "get_recontact_overview",
-    "restore_recontacts": "list_upload_jobs and get_recontact_overview",
-    "replace_recontacts": "get_recontact_overview",
-    "cancel_recontact_job": "get_upload_job or get_removal_job",
-}
 # ours: hosts give a call up after about 60 s, and the longest wait of a job tool is 45 s and one look of 10 s.
 CALL_SECONDS = 57.0
 
@@ -97,7 +83,7 @@ class RecontactServer(MCPServer[Opening]):
         except ToolError as failure:
             error = await explained_call(translated(name, failure), name, arguments, context)
         else:
-            error = _unfinished(name, "took too long", ErrorCode.UNAVAILABLE)
+            error = unfinished(name, "took too long", ErrorCode.UNAVAILABLE)
         if context is not None and not OPERATIONS[name].read_only:
             await record_failure(error, name, arguments, context)
         return refused(error)
@@ -154,12 +140,6 @@ class RecontactServer(MCPServer[Opening]):
             )
 
 
-def no_such_resource(uri: str) -> MCPError:
-    """Return the refusal of a URI that names nothing here, with that URI, as the protocol asks."""
-    message = "There is no such resource: resources/templates/list shows what can be read."
-    return MCPError(code=INVALID_PARAMS, message=message, data={"uri": uri})
-
-
 def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | None) -> None:
     """Refuse a caller whose token does not carry the scopes; the edge asks too, but this cannot be got round.
 
@@ -168,70 +148,6 @@ def _check_carried(needed: frozenset[Scope], context: Context[Opening, Any] | No
     """
     if context is not None:
         check_scopes(context.request_context.lifespan_context.caller().scopes, needed)
-
-
-def refused(error: RecontactError) -> CallToolResult:
-    """Return an error as a tool result that says the same in text and in structure."""
-    body = {"error": error.as_dict()}
-    return CallToolResult(
-        content=[TextContent(type="text", text=json.dumps(body, indent=2))],
-        structured_content=body,
-        is_error=True,
-    )
-
-
-def translated(name: str, failure: ToolError) -> RecontactError:
-    """Turn what the SDK raised for one of our tools into an error of ours."""
-    cause = failure.__cause__
-    if isinstance(cause, RecontactError):
-        return cause
-    if isinstance(cause, ValidationError):
-        return _invalid_arguments(name, cause)
-    if isinstance(cause, LedgerUnavailable):
-        logger.error("Tool %s: %s", name, cause)
-        return _unfinished(name, "had no answer from the server's database", ErrorCode.UNAVAILABLE)
-    logger.error("Tool %s failed unexpectedly", name, exc_info=cause)
-    return _unfinished(name, "failed unexpectedly", ErrorCode.INTERNAL_ERROR)
-
-
-def _invalid_arguments(name: str, invalid: ValidationError) -> InvalidInput:
-    """Name the arguments that do not fit and why, without the values: they are the caller's data."""
-    problems = {
-        ".".join(str(part) for part in problem["loc"][:1]): problem["msg"]
-        for problem in invalid.errors(include_input=False, include_url=False)
-    }
-    return InvalidInput(
-        f"{name} was called with arguments that do not fit; nothing was sent.",
-        next_step="; ".join(f"{field}: {reason}" for field, reason in sorted(problems.items())),
-        safe_to_repeat=True,
-        details={"arguments": [*sorted(problems)]},
-    )
-
-
-def _unfinished(name: str, happened: str, code: ErrorCode) -> RecontactError:
-    if name not in LOOK_WITH:  # it starts no job
-        return Unreachable(
-            f"{'Reading' if OPERATIONS[name].read_only else 'The call'} {happened}; nothing was changed.",
-            code=code,
-            next_step="Repeat the call once; if it fails again, tell the user and point them to the server's log.",
-        )
-    return OutcomeUnknown(
-        f"The call {happened}, so it is not known whether a job was started.",
-        code=code,
-        next_step=f"Look with {LOOK_WITH[name]} before trying again.",
-    )
-
-
-def unreadable(error: BaseException | None) -> MCPError:
-    """Turn what a read of a resource raised into a JSON-RPC error; a refusal of ours keeps its fields."""
-    if isinstance(error, RecontactError):
-        code = INVALID_PARAMS if isinstance(error, InvalidInput | NotAllowed | NotFound) else INTERNAL_ERROR
-        return MCPError(code=code, message=error.message, data={"error": error.as_dict()})
-    if isinstance(error, LedgerUnavailable):
-        logger.error("A resource: %s", error)
-        return MCPError(code=INTERNAL_ERROR, message="The server's database did not answer; nothing was changed.")
-    logger.error("A resource failed unexpectedly", exc_info=error)
-    return MCPError(code=INTERNAL_ERROR, message="Reading failed unexpectedly; nothing was changed.")
 
 
 def portable(tool: Tool, hidden: str) -> Tool:

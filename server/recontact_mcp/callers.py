@@ -65,11 +65,6 @@ class Callers:
         self._policy = policy
         self._local = Caller(LOCAL_PRINCIPAL, ALL, policy)
 
-    @property
-    def look_at_claims(self) -> bool:
-        """Whether anything depends on what tokens claim of their owners, besides who they are."""
-        return self._access is not None and bool(self._access().claim_names)
-
     def current(self) -> Caller:
         """Return who makes the present request.
 

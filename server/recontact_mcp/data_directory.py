@@ -59,10 +59,11 @@ FORGOTTEN_WITHIN_SECONDS = 120.0
 
 
 async def forget_staged(ledger: Ledger, clock: Clock, *, database: bool = False) -> None:
-    """Delete the staged files that were used or whose time has come, again and again."""
+    """Delete the staged files that were used or whose time has come, again and again, and tell of counted refusals."""
     while True:
         with suppress(Unreachable), anticipating_faults(database=database):
             await ledger.tickets.expire(now=clock.now())
+            await ledger.audit.settle_refusals(now=clock.now())
         await clock.sleep(FORGOTTEN_WITHIN_SECONDS)
 
 

@@ -84,6 +84,11 @@ def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
     )
 
 
+def can_sign_in(settings: Settings) -> bool:
+    """Tell whether the settings let people sign in to approve, where tokens say who asks."""
+    return settings.approval_client_id is not None and settings.approval_client_secret is not None
+
+
 def decisions_of(settings: Settings, ledger: Ledger, clock: Clock, url: str | None, publish: Publish) -> Decisions:
     """Return where people decide about plans, by the settings; *url* as for `approval_rules_of`."""
     from recontact_tools.deciding import Decisions

@@ -10,7 +10,6 @@ from recontact_tools.runtime import Clock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from recontact_mcp.settings import Settings
     from recontact_tools.deciding import Decisions
@@ -45,6 +44,6 @@ class Effects:
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], str] = new_ulid
     gateway: Callable[[Settings], AbstractAsyncContextManager[Gateway]] | None = None
-    ledger: Callable[[Path], Ledger] | None = None
+    ledger: Callable[[Settings], Awaitable[Ledger]] | None = None
     observers: tuple[Observer, ...] = ()
     pages: Callable[[Callable[[], Awaitable[Decisions]]], AbstractAsyncContextManager[Pages]] | None = None

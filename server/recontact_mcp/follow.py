@@ -13,10 +13,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from recontact_mcp.access import LOCAL_PRINCIPAL
-from recontact_mcp.boundary import RecontactServer, unreadable
+from recontact_mcp.boundary import RecontactServer
 from recontact_mcp.gate import watchable
 from recontact_mcp.legacy_subscriptions import LegacySubscriptions
 from recontact_mcp.opening import Opening
+from recontact_mcp.refusing import unreadable
 from recontact_mcp.scopes import READING, check_scopes
 from recontact_tools.errors import InvalidInput, RecontactError
 
@@ -96,7 +97,8 @@ class Following:
             found = [await watchable(self._server, runtime.rules.policy, uri) for uri in uris]
             await relay.catch_up()
             with self._opening.watched.watching(uris):
-                await followers.ask(one.job for one in found if one.job is not None)
+                jobs = (one.job for one in found if one.job is not None)
+                await followers.ask(jobs, principal=runtime.principal)
                 yield
         except RecontactError as error:
             raise unreadable(error) from None

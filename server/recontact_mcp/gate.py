@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from mcp.shared.uri_template import UriTemplate
 
-from recontact_mcp.boundary import RecontactServer, no_such_resource
+from recontact_mcp.boundary import RecontactServer
+from recontact_mcp.refusing import no_such_resource
 from recontact_tools.errors import InvalidInput
 from recontact_tools.guardrails import is_number, target_group_checked
 from recontact_tools.ledger import JobKey

@@ -14,7 +14,7 @@ from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.data_directory import forget_staged, resume
 from recontact_mcp.decided import seal_of
 from recontact_mcp.secret_source import gateway_as, settings_as
-from recontact_mcp.storage import Storage, opened_storage
+from recontact_mcp.storage import Storage, opened_ledger, opened_storage
 from recontact_mcp.tenants import Tenants
 from recontact_mcp.ways import gateway_for
 from recontact_tools.desk import Desk
@@ -80,7 +80,7 @@ class Holding:
         ended = anyio.Event()
         way = self._effects.gateway or gateway_for
         async with self._observed(way(self._settings)) as gateway, anyio.create_task_group() as ways:
-            storage = await opened_storage(self._settings, self._effects.ledger)
+            storage = await opened_storage(self._settings, self._effects.ledger or opened_ledger)
             background = anyio.create_task_group()
             self._furnish(gateway, storage, background)
             try:
@@ -127,8 +127,8 @@ class Holding:
         background.start_soon(self.followers.run)
         background.start_soon(partial(forget_staged, self.runtime.ledger, self.runtime.clock, database=database))
 
-    async def _mandate(self, principal: str, account_id: int) -> Mandate:
-        return await self.tenants.mandate(principal, account_id)
+    async def _mandate(self, principal: str, account_id: int, claims: str | None) -> Mandate:
+        return await self.tenants.mandate(principal, account_id, claims)
 
     async def _runtime_for(self, account_id: int) -> Runtime:
         return await self.tenants.runtime_for(account_id)

@@ -12,7 +12,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 
 from recontact_mcp import consent
 from recontact_mcp.access_source import callers_for
-from recontact_mcp.decided import decisions_of, policy_of, rules_of
+from recontact_mcp.decided import can_sign_in, decisions_of, policy_of, rules_of
 from recontact_mcp.effects import Effects, Pages
 from recontact_mcp.showing import Showing
 from recontact_mcp.storage import LEDGER_FILE
@@ -159,7 +159,9 @@ class Opening:
     async def where_to_approve(self, approval: Approval) -> Where:
         """Make ready the place where a person decides about a plan, and say where it is."""
         opened = await self._showing.show(approval, self._tasks, self._closing)
-        return Where(self._approve_url, opened=opened, two_person=self._settings.approval_two_person)
+        settings, url = self._settings, self._approve_url
+        closed = url is not None and settings.auth_issuer is not None and not can_sign_in(settings)
+        return Where(url, opened=opened, two_person=settings.approval_two_person, closed=closed)
 
     async def ask(self, ctx: Context[Lifespan], question: Question) -> Elicit[Confirmation] | Confirmation | Unanswered:
         """Put a question to a person in the way the client's protocol era has for it."""

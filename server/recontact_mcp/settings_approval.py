@@ -27,7 +27,8 @@ class ApprovalSettings(BaseModel):
     )
     approval_approvers: Annotated[frozenset[str], BeforeValidator(words), AfterValidator(principals)] = Field(
         default=frozenset(),
-        description="Principals who may approve the removals of others, `issuer#subject`, separated by commas.",
+        description="Principals who may approve the removals of others, `issuer#subject`, separated by commas; where a"
+        ' comma stands in one, as JSON: `["issuer#subject"]`.',
     )
     approval_two_person: bool = Field(
         default=False,
@@ -51,6 +52,14 @@ class ApprovalSettings(BaseModel):
         default=None,
         description="File with that secret and nothing else, in place of `RECONTACT_APPROVAL_CLIENT_SECRET`. It must"
         " be yours, and closed to everybody else (`chmod 600`).",
+    )
+    approval_login_seconds: int = Field(
+        default=900,  # ours: whoever left their desk longer ago than a meeting's break signs in again
+        ge=0,
+        le=86_400,
+        description="Seconds ago that people who open the approval page may have signed in at the issuer; who did so"
+        " earlier signs in again (`max_age`). The issuer must say when it was (`auth_time` in the id token, as OpenID"
+        " Connect wants it). 0: an earlier sign-in will do.",
     )
     open_browser: bool = Field(
         default=True,

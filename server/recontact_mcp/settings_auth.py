@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from recontact_mcp.settings_addresses import ApiUrl, issuer_url
-from recontact_mcp.settings_values import absolute, existing_file, names
+from recontact_mcp.settings_values import SecretFile, absolute, existing_file, names, secret_file
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
@@ -53,6 +53,25 @@ class AuthSettings(BaseModel):
     )
     auth_client_secret: SecretStr | None = Field(
         default=None, description="Secret of `RECONTACT_AUTH_CLIENT_ID` at the authorization server."
+    )
+    auth_client_secret_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_AUTH_CLIENT_SECRET"),
+    )
+    auth_questions_at_once: int = Field(
+        default=16,  # ours: an issuer answers in some ten milliseconds; that many are a thousand new people a second
+        ge=1,
+        le=1_000,
+        description="Questions to the authorization server that are under way for people whom this server does not know"
+        " yet: about tokens that it never saw as good, and about sign-ins. Others never wait for them. Each process"
+        " counts for itself.",
+    )
+    auth_questions_per_second: float = Field(
+        default=50.0,  # ours: tokens last for minutes, so that is thousands of people
+        ge=0.1,
+        le=100_000,
+        allow_inf_nan=False,
+        description="Such questions in a second, in the long run; after a start ten seconds' worth may come at once.",
     )
     auth_leeway_seconds: float = Field(
         default=30.0,  # ours: clocks that are kept differ by less than a second; more than a minute hides a fault

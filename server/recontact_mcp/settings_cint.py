@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from recontact_mcp.settings_addresses import ApiUrl, proxy_url
-from recontact_mcp.settings_values import absolute, existing_file, ulid
+from recontact_mcp.settings_values import SecretFile, absolute, existing_file, secret_file, ulid
 
 # What the embedded service holds at its first start.
 EMBEDDED_ACCOUNT_ID = 101
@@ -59,6 +59,10 @@ class CintSettings(BaseModel):
         default=None,
         description="URL of the proxy to Cint, `http://user:password@host:port`. Unset: what `HTTPS_PROXY` and"
         " `NO_PROXY` say.",
+    )
+    cint_proxy_file: SecretFile = Field(
+        default=None,
+        description=secret_file("CINT_PROXY"),
     )
     cint_connect_seconds: float = Field(
         # ours: four attempts and their pauses must fit into the time of a read, which is half that of a tool call.

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from recontact_mcp.settings_addresses import postgres_url
+from recontact_mcp.settings_values import SecretFile, secret_file
 
 
 class DatabaseSettings(BaseModel):
@@ -15,4 +16,8 @@ class DatabaseSettings(BaseModel):
         description="PostgreSQL for everything that is kept, `postgresql://user:password@host/name`, shared by any"
         " number of servers, each of which takes ten connections at most; they need one `RECONTACT_SNAPSHOT_KEY`. No"
         " pooler that changes sessions may stand before it. Unset: SQLite files in the data directory.",
+    )
+    database_url_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_DATABASE_URL"),
     )

@@ -13,10 +13,12 @@ SECRET_CHARACTERS_MAX = 1_024
 
 
 # Some may also stand alone in a file, which the setting of its name and `_file` names.
-SECRETS = frozenset({"cint_client_secret", "approval_client_secret", "auth_client_secret"})
-_SECRETS = SECRETS | {"snapshot_key", "state_key"}
+_SECRETS = frozenset(
+    {"cint_client_secret", "approval_client_secret", "auth_client_secret", "snapshot_key", "state_key"}
+)
 # These hold a secret where they name a user.
 _URLS = ("cint_proxy", "database_url")
+SECRETS = _SECRETS | frozenset(_URLS)
 
 
 class SettingsError(Exception):

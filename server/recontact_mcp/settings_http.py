@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from recontact_mcp.settings_addresses import hosts, listening_address, networks, origins, root_url
-from recontact_mcp.settings_values import key_bytes, keys
+from recontact_mcp.settings_values import SecretFile, key_bytes, keys, secret_file
 
 
 class HttpSettings(BaseModel):
@@ -73,6 +73,16 @@ class HttpSettings(BaseModel):
         allow_inf_nan=False,
         description="Seconds after which a session of a 2025 client that asks for nothing is ended.",
     )
+    http_failures_per_minute: float = Field(
+        default=60.0,  # ours: a client that repeats a token that is over fails every five seconds
+        ge=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="Requests that one address may make in a minute that do not show that they may be made: with a"
+        " token that is none, a link that was used, an address of a file that nobody was given; 0 does not limit. Who"
+        " has shown it is not counted, nor is an address from which somebody has within an hour, nor a private one that"
+        " no trusted proxy named: a balancer may stand there.",
+    )
     calls_per_second: float = Field(
         default=100.0,  # ours: ten agents at full speed; each process counts for itself
         ge=0,
@@ -106,6 +116,10 @@ class HttpSettings(BaseModel):
         description="Key that seals what a client carries from one round of a question to the next, 32 bytes in base64;"
         " the same for every server behind one address. Several, separated by commas: the first one seals, all open."
         " Unset: one from the database that the servers share, or of this process alone.",
+    )
+    state_key_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_STATE_KEY"),
     )
 
     @property

@@ -15,7 +15,17 @@ from recontact_mcp.settings_cint import EMBEDDED_ACCOUNT_ID, EMBEDDED_PROJECT_ID
 from recontact_mcp.settings_database import DatabaseSettings
 from recontact_mcp.settings_http import HttpSettings
 from recontact_mcp.settings_staging import StagingSettings
-from recontact_mcp.settings_values import absolute, account_ids, key_bytes, roots, sealing_key, ulids, upper
+from recontact_mcp.settings_values import (
+    SecretFile,
+    absolute,
+    account_ids,
+    key_bytes,
+    roots,
+    sealing_key,
+    secret_file,
+    ulids,
+    upper,
+)
 
 RECONTACT_TEMPLATE_ID = "01JH0PEGPC4Z8RDD304E2SF0EW"  # source: cint-api.md section 3.1, step 3
 
@@ -103,6 +113,10 @@ class Settings(CintSettings, DatabaseSettings, HttpSettings, AuthSettings, Stagi
         default=None,
         description="Key of the snapshots, 32 bytes in base64. Unset: the file `snapshots.key` in the data directory,"
         " which is made when the first snapshot is taken.",
+    )
+    snapshot_key_file: SecretFile = Field(
+        default=None,
+        description=secret_file("RECONTACT_SNAPSHOT_KEY"),
     )
     template_id: Ulid = Field(
         default=RECONTACT_TEMPLATE_ID,

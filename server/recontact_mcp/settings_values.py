@@ -1,12 +1,13 @@
 """How one value of the settings is read: pure functions from what was written to what is meant."""
 
+import json
 import os
 import re
 from base64 import b64decode
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from recontact_tools.sealing import KEY_BYTES
 
@@ -92,6 +93,17 @@ def names(value: object) -> object:
     return value if entries is None else tuple(dict.fromkeys(str(entry) for entry in entries))
 
 
+SecretFile = Annotated[Path, AfterValidator(absolute)] | None
+
+
+def secret_file(variable: str) -> str:
+    """Return the description of a setting that names the file of a secret."""
+    return (
+        f"File with nothing but the value of `{variable}`, in place of that. It must be yours, and closed to everybody"
+        " else (`chmod 600`)."
+    )
+
+
 def key_bytes(value: str) -> bytes:
     """Return the 32 bytes of a key that is written in base64.
 
@@ -114,9 +126,20 @@ def sealing_key(value: SecretStr) -> SecretStr:
 
 
 def words(value: object) -> object:
-    """Read a list of words, or a string of them separated by commas."""
-    entries = entries_of(value, ",")
+    """Read a list of words, or a string of them: separated by commas, or as JSON where a comma stands in one."""
+    entries = _from_json(value) if isinstance(value, str) and value.startswith("[") else entries_of(value, ",")
     return value if entries is None else frozenset(str(entry) for entry in entries)
+
+
+def _from_json(text: str) -> list[object]:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    entries = cast("list[object]", found) if isinstance(found, list) else []
+    if not entries or not all(isinstance(entry, str) and entry for entry in entries):
+        raise ValueError('not a list: ["one", "another"] is expected')
+    return entries
 
 
 def principals(value: frozenset[str]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from recontact_mcp.boundary import OPERATIONS
+from recontact_tools.catalog import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

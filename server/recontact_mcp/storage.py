@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -42,16 +42,34 @@ class Storage:
         await self.ledger.aclose()
 
 
-async def opened_storage(settings: Settings, open_ledger: Callable[[Path], Ledger] | None = None) -> Storage:
-    """Open what the settings name; *open_ledger* opens another ledger in the place of the data directory's.
+async def opened_ledger(settings: Settings) -> Ledger:
+    """Open the ledger that the settings name, which is made where it is missing.
 
     Raises:
         LedgerFault: The ledger cannot be used, or its database not be reached.
         OSError: The data directory cannot be used.
     """
+    from recontact_tools.ledger.sql import SqlLedger
+
+    if settings.database_url is not None:
+        return await SqlLedger.connect(settings.database_url.get_secret_value(), settings.namespace)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SqlLedger.open(settings.home / LEDGER_FILE)
+
+
+async def opened_storage(
+    settings: Settings, open_ledger: Callable[[Settings], Awaitable[Ledger]] = opened_ledger
+) -> Storage:
+    """Open what the settings name; *open_ledger* may open another ledger than they do.
+
+    Raises:
+        LedgerFault: The ledger cannot be used, or its database not be reached.
+        OSError: The data directory cannot be used.
+    """
+    ledger = await open_ledger(settings)
     if settings.database_url is None:
-        return _files(settings.home, open_ledger)
-    return await _database(settings.database_url.get_secret_value(), settings.namespace)
+        return _beside_files(settings.home, ledger)
+    return _beside_database(settings.database_url.get_secret_value(), settings.namespace, ledger)
 
 
 @asynccontextmanager
@@ -101,28 +119,25 @@ def _existing_file(settings: Settings) -> Path:
     return file
 
 
-def _files(home: Path, open_ledger: Callable[[Path], Ledger] | None) -> Storage:
+def _beside_files(home: Path, ledger: Ledger) -> Storage:
     from recontact_tools.elected import Elected
-    from recontact_tools.ledger.sql import SqlLedger
     from recontact_tools.seats import FileSeat
 
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Storage(
-        (open_ledger or SqlLedger.open)(home / LEDGER_FILE),
+        ledger,
         lambda desk, tasks: Elected(home, desk, tasks),
         FileSeat(home / "follow.lock"),
     )
 
 
-async def _database(url: str, namespace: str) -> Storage:
+def _beside_database(url: str, namespace: str, ledger: Ledger) -> Storage:
     from recontact_tools.fleet import Fleet
     from recontact_tools.ledger.locks import SessionLocks
-    from recontact_tools.ledger.sql import SqlLedger
     from recontact_tools.seats import FleetSeat
 
     locks = SessionLocks(url, namespace)
     return Storage(
-        await SqlLedger.connect(url, namespace),
+        ledger,
         lambda desk, tasks: Fleet(url, f"{namespace}_engine", locks, desk, tasks),
         FleetSeat(locks, "following"),
         locks,

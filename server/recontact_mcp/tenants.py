@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -65,9 +66,6 @@ class Tenants:
         """Return what a caller works with; what one remembers, no other sees."""
         if caller.principal == LOCAL_PRINCIPAL and caller.policy == self._base.rules.policy:
             return self._base
-        if self._callers.look_at_claims:  # what is done for them later, perhaps elsewhere, is judged by the last ones
-            usage, now = self._base.ledger.usage, self._base.clock.now()
-            await usage.remember(caller.principal, claims_kept(caller.claims), now=now)
         known = self._runtimes.get(caller)
         if known is None:
             known = self._runtimes[caller] = await self._made(caller)
@@ -75,13 +73,15 @@ class Tenants:
                 self._runtimes.popitem(last=False)
         return known
 
-    async def mandate(self, principal: str, account_id: int) -> Mandate:
-        """Return in whose name a workflow acts that *principal* asked for.
+    async def mandate(self, principal: str, account_id: int, claims: str | None) -> Mandate:
+        """Return in whose name a workflow acts that *principal* asked for, with *claims* kept with its work.
 
-        Whoever is not known any more may have nothing sent; what was sent is still looked at.
+        These and the access file as it is now decide, whoever else has asked meanwhile, and in every process. Whoever
+        is not known any more may have nothing sent; what was sent is still looked at.
         """
         try:
-            kept = await self._base.ledger.usage.claims_of(principal)
+            # Earlier versions kept them with the principal alone.
+            kept = await self._base.ledger.usage.claims_of(principal) if claims is None else json.loads(claims)
             caller = self._callers.absent(principal, claims_of(kept, frozenset(kept)))
         except NotAllowed as objection:
             gateway = await self._gateway(self._callers.credentials_for(account_id))
@@ -107,7 +107,15 @@ class Tenants:
             account_id=usual(base.rules.account_id, caller.policy.accounts),
             project_id=usual(base.rules.project_id, caller.policy.projects),
         )
-        return replace(base, principal=caller.principal, rules=rules, gateway=gateway, places=Places(), looks=looks)
+        return replace(
+            base,
+            principal=caller.principal,
+            rules=rules,
+            gateway=gateway,
+            places=Places(),
+            looks=looks,
+            claims=json.dumps(claims_kept(caller.claims), sort_keys=True),
+        )
 
     async def _gateway(self, credentials: Credentials | None) -> Gateway:
         if credentials is None:

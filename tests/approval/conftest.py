@@ -12,6 +12,12 @@ from recontact_mcp.settings import Settings
 
 
 @pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
+
+
+@pytest.fixture
 def signing_in(settings: Settings, authorization: AuthorizationServer) -> Settings:
     """Settings under which people sign in at the authorization server to approve."""
     return settings.model_copy(

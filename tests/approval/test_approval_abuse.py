@@ -6,29 +6,20 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from approval_site import CODE, PHRASE, Site, site
+from approval_site import CODE, PHRASE, Site, signed_in, site
 from authorization_server import AuthorizationServer
 from httpx import AsyncClient, Response
 
+from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.callers import principal_of
 from recontact_mcp.decided import SNAPSHOT_KEY_FILE
+from recontact_mcp.remote.approval.place import Place
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import ErrorCode
 from recontact_tools.ledger.trail import Wanted
 
 pytestmark = pytest.mark.anyio
 UNIFORM = "There is no such code for you to decide about, or it has expired."
-
-
-async def signed_in(http: AsyncClient, name: str = "ann", code: str = "") -> Response:
-    """Sign in as a browser does, and return the page that it ends on."""
-    begun = await http.get("/approve/sign-in", params={"code": code} if code else {})
-    assert begun.status_code == 303
-    async with AsyncClient() as elsewhere:
-        back = await elsewhere.get(f"{begun.headers['location']}&login_hint={name}")
-    ended = await http.get(back.headers["location"])
-    assert ended.status_code == 303, ended.text
-    return await http.get(ended.headers["location"])
 
 
 def token_of(answer: Response) -> str:
@@ -84,7 +75,8 @@ async def test_a_code_of_somebody_else_reads_like_one_that_never_was_and_guessin
         await signed_in(mallory, "mallory")
         answers = [await mallory.get(f"/approve?code={code}") for code in (CODE, "22222222", "nonsense", "<script>")]
         assert [answer.status_code for answer in answers] == [404] * 4
-        assert len({answer.text for answer in answers}) == 1
+        # But for the sealed token of its sign-out, which is another one each time.
+        assert len({re.sub(r'name="leaving" value="[^"]+"', "", answer.text) for answer in answers}) == 1
         assert UNIFORM in answers[0].text
         for _ in range(16):
             await mallory.get("/approve?code=22222222")
@@ -291,3 +283,66 @@ async def test_over_https_cookies_are_kept_from_everything_else(signing_in: Sett
     for part in ("; HttpOnly", "; Path=/", "; SameSite=lax", "; Secure", "; Max-Age=600"):
         assert part in cookie
     assert "Domain" not in cookie
+
+
+async def came_back(http: AsyncClient) -> str:
+    """Sign in as Ann at the issuer, and return where the browser is sent with what."""
+    begun = await http.get("/approve/sign-in")
+    async with AsyncClient() as elsewhere:
+        return str((await elsewhere.get(f"{begun.headers['location']}&login_hint=ann")).headers["location"])
+
+
+async def test_the_issuer_is_asked_once_for_each_sign_in_however_often_its_end_is_repeated(
+    served: Site, authorization: AuthorizationServer
+) -> None:
+    before = authorization.counts().get("token", 0)
+    async with served.http() as http:
+        back = await came_back(http)
+        cookies = dict(http.cookies)
+        first = await http.get(back)
+        answers = list[Response]()
+        for _ in range(5):
+            http.cookies.update(cookies)
+            answers.append(await http.get(back))
+    assert first.status_code == 303
+    assert [answer.status_code for answer in answers] == [403] * 5
+    assert authorization.counts()["token"] - before == 1
+
+
+async def test_ends_of_sign_ins_that_come_to_nothing_are_refused_by_address(
+    signing_in: Settings, authorization: AuthorizationServer
+) -> None:
+    before = authorization.counts().get("token", 0)
+    async with site(signing_in.model_copy(update={"http_failures_per_minute": 2.0})) as served, served.http() as http:
+        answers = list[Response]()
+        for _ in range(3):
+            query = parse_qs(urlsplit(await came_back(http)).query)
+            http.headers["x-forwarded-for"] = "203.0.113.7"
+            wrong = id_of_nobody(query)
+            answers.append(await http.get("/approve/signed-in", params=wrong))
+        http.headers["x-forwarded-for"] = "203.0.113.8"
+        let_in = await http.get(await came_back(http))
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
+    assert (answers[-1].headers["retry-after"], let_in.status_code) == ("30", 303)
+    assert authorization.counts()["token"] - before == 3
+
+
+def id_of_nobody(query: dict[str, list[str]]) -> dict[str, str]:
+    """Return what came back with a code that the issuer never gave out."""
+    return {**{name: values[0] for name, values in query.items()}, "code": "none"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_whoever_only_looks_at_a_link_does_not_use_it_up(settings: Settings, method: str) -> None:
+    async with site(settings, []) as served, served.http() as http:
+        asked = await served.asked(LOCAL_PRINCIPAL)
+        place = Place(served.base, frozenset({served.base}), served.parts.opening.decisions, links=True)
+        link = urlsplit(await place.link(asked.code, LOCAL_PRINCIPAL))
+        form = {name: values[0] for name, values in parse_qs(link.query).items()}
+        looked = [await http.request(method, f"{link.path}?{link.query}") for _ in range(3)]
+        elsewhere = await http.post(link.path, data=form, headers={"origin": "http://elsewhere"})
+        followed, again = await http.post(link.path, data=form), await http.post(link.path, data=form)
+    assert [answer.status_code for answer in looked] == [200] * 3
+    assert not any("set-cookie" in answer.headers for answer in looked)
+    assert (elsewhere.status_code, followed.status_code, again.status_code) == (403, 303, 401)
+    assert followed.headers["location"] == f"/approve?code={asked.code}"

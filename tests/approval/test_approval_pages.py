@@ -17,7 +17,12 @@ from recontact_tools.guardrails import code_shown
 from recontact_tools.ledger import Evidence
 from recontact_tools.schedule import Eta
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(
+        reason="what a browser shows; tests/approval/test_approval_abuse.py decides on each database"
+    ),
+]
 
 Identifiers = Callable[[int], list[str]]
 
@@ -120,10 +125,11 @@ async def test_without_authorization_the_servers_own_terminal_shows_a_link_that_
         link = announced[-1].partition("opens it first: ")[2].split()[0]
         async with browser.window() as window, browser.window() as other:
             await window.page.goto(link)
+            await window.page.get_by_label("To approve, type this phrase").wait_for()
             await window.check(served.base)
             assert "key=" not in window.page.url
             await other.page.goto(link)
-            assert await other.page.inner_text("h1") == "A link is needed"
+            await other.page.get_by_role("heading", name="A link is needed").wait_for()
             await other.check(served.base)
             await window.page.get_by_label("To approve, type this phrase").fill(PHRASE.replace("500", "5"))
             await window.page.get_by_role("button", name="Approve").click()

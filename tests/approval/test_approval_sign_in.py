@@ -23,7 +23,12 @@ Wrong = Callable[[AuthorizationServer], object]
 
 def id_claims(server: AuthorizationServer, **changes: object) -> dict[str, Any]:
     """Return what a good id token says but for *changes*; None leaves a claim out."""
-    told: dict[str, Any] = {"aud": SERVER_CLIENT, "nonce": BEGUN["nonce"], **changes}
+    told: dict[str, Any] = {
+        "aud": SERVER_CLIENT,
+        "nonce": BEGUN["nonce"],
+        "auth_time": int(time.time()) - 890,
+        **changes,
+    }
     return server.claims(**told)
 
 
@@ -67,6 +72,9 @@ WRONG: dict[str, Wrong] = {
     "another client's": lambda server: id_token(server, aud="another client"),
     "another issuer": lambda server: id_token(server, iss=f"{server.issuer}/x"),
     "expired": lambda server: id_token(server, exp=int(time.time()) - 100),
+    "signed in too long ago": lambda server: id_token(server, auth_time=int(time.time()) - 1_000),
+    "signed in nobody knows when": lambda server: id_token(server, auth_time=None),
+    "signed in at no time": lambda server: id_token(server, auth_time=True),
     "nobody": lambda server: id_token(server, subject=""),
     "authorized for another client": lambda server: id_token(server, azp="another client"),
     "a key that is not there": lambda server: id_token(server, headers={"kid": "unknown"}),
@@ -82,6 +90,21 @@ async def test_an_id_token_with_anything_wrong_signs_nobody_in(
     authorization: AuthorizationServer, signing_in: Settings, wrong: str
 ) -> None:
     assert await signed_in_with(WRONG[wrong](authorization), signing_in) is None
+
+
+async def test_the_issuer_is_asked_to_have_people_sign_in_who_did_so_too_long_ago(signing_in: Settings) -> None:
+    for seconds, asked in ((900, "&max_age=900"), (60, "&max_age=60"), (0, None)):
+        sign_in = sign_in_for(signing_in.model_copy(update={"approval_login_seconds": seconds}), "http://127.0.0.1/x")
+        assert sign_in is not None
+        url = (await sign_in.begin()).url
+        assert (asked in url) if asked else ("max_age" not in url)
+
+
+async def test_where_an_earlier_sign_in_will_do_the_issuer_need_not_say_when_it_was(
+    authorization: AuthorizationServer, signing_in: Settings, ann: str
+) -> None:
+    settings = signing_in.model_copy(update={"approval_login_seconds": 0})
+    assert await signed_in_with(id_token(authorization, auth_time=None), settings) == ann
 
 
 async def test_a_browser_that_does_not_open_in_time_is_none() -> None:

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 from authorization_server import AuthorizationServer
+from pydantic import SecretStr
 from two_tenants import Town, town
 
 from recontact_mcp.settings import Settings
 
 Serving = Callable[..., AbstractAsyncContextManager[Town]]
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from two_tenants import OURS
 
 from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.introspected import BELIEVED_SECONDS, KEPT_MAX, IntrospectedTokens
+from recontact_mcp.remote.strangers import Allowance, Strangers
 
 if TYPE_CHECKING:
     from authorization_server import AuthorizationServer
@@ -36,7 +37,10 @@ class Asked:
         return self.answer
 
     def tokens(self) -> IntrospectedTokens:
-        return IntrospectedTokens(self, "issuer", "here", 10.0, now=lambda: self.time, wall=lambda: self.time)
+        strangers = Strangers(Allowance(questions_per_second=100_000.0))
+        return IntrospectedTokens(
+            self, "issuer", "here", 10.0, strangers, now=lambda: self.time, wall=lambda: self.time
+        )
 
 
 async def test_a_good_answer_says_who_and_what() -> None:
@@ -166,3 +170,30 @@ async def test_made_up_tokens_do_not_drive_out_what_is_known_of_good_ones() -> N
     asked.answer, times = good, asked.times
     assert await tokens.verify_token("t") is not None
     assert asked.times == times
+
+
+async def test_a_stranger_with_made_up_tokens_is_asked_to_wait_and_nobody_else(
+    serving: "Serving", authorization: "AuthorizationServer", era: str
+) -> None:
+    settings = {
+        "auth_introspection_url": f"{authorization.issuer}/introspect",
+        "auth_client_id": SERVER_CLIENT,
+        "auth_client_secret": SecretStr(SERVER_SECRET),
+        "http_failures_per_minute": 3.0,
+    }
+    stranger, office = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
+    async with serving(**settings) as place:
+        token, before = place.authorization.from_robot(), authorization.counts().get("introspect", 0)
+        async with place.http() as http:
+            tried = [
+                await http.post("/mcp", json={}, headers={**stranger, "authorization": f"Bearer made-up-{number}"})
+                for number in range(5)
+            ]
+            asked = authorization.counts()["introspect"] - before
+            others = await http.post("/mcp", json={}, headers={**office, "authorization": "Bearer made-up"})
+        async with place.client(token, era) as client:
+            found = await client.call_tool("get_recontact_overview", {"target_group_id": OURS.target_group_id})
+    assert [answer.status_code for answer in tried] == [401, 401, 401, 429, 429]
+    assert (asked, others.status_code, found.is_error) == (3, 401, False)
+    told = tried[-1].json()["error"]
+    assert (told["data"]["error"]["code"], tried[-1].headers["retry-after"]) == ("RATE_LIMITED", "20")

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from recontact_mcp.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(reason="what a scope lets pass is decided before anything is kept"),
+]
 
 GROUP = {"target_group_id": OURS.target_group_id}
 MODERN = "2026-07-28"

@@ -276,9 +276,7 @@ BY_CLAIM = ACCESS.replace('subject = "ann"', 'claim = "groups"\nvalue = "A"').re
 )
 
 
-async def test_workflows_act_for_those_whom_a_claim_admits_as_they_were_last_seen(
-    serving: "Serving", tmp_path: Path, era: str
-) -> None:
+async def test_workflows_act_for_those_whom_a_claim_admits(serving: "Serving", tmp_path: Path, era: str) -> None:
     path = tmp_path / "access.toml"
     path.write_text(BY_CLAIM, encoding="utf-8")
     path.chmod(0o600)
@@ -292,6 +290,37 @@ async def test_workflows_act_for_those_whom_a_claim_admits_as_they_were_last_see
         used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
     assert used == [("ours", False), ("theirs", True)]
     assert denied["error"]["rule"] == "principals[0].accounts"
+
+
+async def test_work_is_done_with_the_claims_it_was_asked_for_with_whatever_is_claimed_meanwhile(
+    serving: "Serving", tmp_path: Path, era: str
+) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(BY_CLAIM, encoding="utf-8")
+    path.chmod(0o600)
+    configured = {"cint_client_id": GENERAL, "cint_client_secret": SecretStr("x"), "access_file": path}
+    async with serving(**configured) as place:
+        async with place.client(place.token("ann", groups=["A"]), era, answer=agree) as ann:
+            await uploaded(ann, OURS, IDS)
+            meanwhile: list[dict[str, Any]] = []
+
+            async def moved(request: httpx.Request) -> None:
+                """Come back as somebody of another group while the snapshot of the removal is taken."""
+                if "respondents" in request.url.path and request.method == "GET" and not meanwhile:
+                    meanwhile.append({})
+                    async with place.client(place.token("ann", groups=["B"]), era) as other:
+                        meanwhile.append(await tool(other, "get_recontact_overview", THEIRS))
+
+            place.before.append(moved)
+            removal = await tool(ann, "remove_all_recontacts", OURS)
+            removed = await tool(ann, "get_removal_job", OURS, job_id=removal["job_id"], wait_seconds=45)
+        used = [(one.client_id, str(THEIRS.account_id) in one.request.url.path) for one in place.posted()]
+        ledger = (await place.parts.opening.decisions()).ledger
+        kept = [intent.claims for intent in await ledger.recent(limit=10)]
+    assert "saved_respondent_ids_count" in meanwhile[1]
+    assert removed["status"] == "Completed"
+    assert used == [("ours", False), ("ours", False)]
+    assert kept == ['{"groups": ["A"]}'] * 2
 
 
 async def test_who_comes_back_with_the_claims_of_before_is_acted_for_by_those(

@@ -16,7 +16,10 @@ from two_tenants import OURS, Town
 if TYPE_CHECKING:
     from tests.authorization.conftest import Serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(reason="what a token lets pass is decided before anything is kept"),
+]
 
 LIST: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 HEADERS = {"accept": "application/json, text/event-stream"}

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
+from recontact_mcp.cli.records import place_of
+from recontact_mcp.settings import Settings
 from recontact_tools.ledger import Approval, Ledger, Plan, PlanState
 from recontact_tools.models import TargetGroup
 
@@ -146,6 +149,26 @@ def test_what_waits_is_listed(asked: Callable[..., None], run: "Run") -> None:
     assert (SHOWN in shown, "EFGH" in shown) == (True, False)
 
 
+def test_a_code_of_another_place_says_where_was_looked_and_what_to_do(
+    asked: Callable[..., None], terminal: Terminal, run: "Run", environment: Mapping[str, str]
+) -> None:
+    here = environment["RECONTACT_DATA_DIR"]
+    before = run("approve").stderr
+    asked()
+    code, shown = terminal("approve", "EFGH-2345")
+    with_another = run("approve", RECONTACT_DATA_DIR=f"{here}-2").stderr
+    for said in (before, shown, with_another):
+        assert f"the data directory {here}" in said
+        assert "give this terminal the RECONTACT_DATA_DIR, or RECONTACT_DATABASE_URL" in said
+    assert (code, "NOT_FOUND" in shown, f"{here}-2" in with_another) == (1, True, True)
+
+
+def test_the_address_of_a_database_is_not_shown_with_its_password(tmp_path: Path) -> None:
+    url = SecretStr("postgresql://me:canary@db.example/recontacts")
+    told = place_of(Settings(data_dir=tmp_path, database_url=url))
+    assert told == "the database of RECONTACT_DATABASE_URL (namespace recontact)"
+
+
 def test_whoever_asked_over_http_decides_elsewhere(asked: Callable[..., None], terminal: Terminal) -> None:
     asked("https://issuer#ann")
     code, shown = terminal("approve", SHOWN, types=PHRASE)
@@ -153,7 +176,7 @@ def test_whoever_asked_over_http_decides_elsewhere(asked: Callable[..., None], t
 
 
 def test_a_code_to_register_a_passkey_is_made_once_there_is_a_ledger(asked: Callable[..., None], run: "Run") -> None:
-    assert "Nothing was asked for here yet." in run("approve", "--enrol", "https://issuer#ann").stderr
+    assert "Nothing was asked for yet in" in run("approve", "--enrol", "https://issuer#ann").stderr
     asked()
     codes = {run("approve", "--enrol", "https://issuer#ann").stdout for _ in range(2)}
     assert {len(code.strip()) for code in codes} == {22}

@@ -228,3 +228,26 @@ def test_events_are_printed_by_how_they_end() -> None:
     assert style_of("call_refused") == style_of("job_failed") == "red"
     assert style_of("job_completed") == "green"
     assert style_of("an_event_of_a_later_version") == "none"
+
+
+def test_each_id_is_called_what_it_is(run: Run, file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    made = [
+        replace(about(GROUP, event, subject, at=NOW, principal="local"), intent_id="I1", job_id=job_id)
+        for event, subject, job_id in (
+            (Event.INTENT_PLANNED, "upload", None),
+            (Event.REQUEST_ACCEPTED, "upload", "J1"),
+            (Event.SNAPSHOT_BEGUN, "snapshot", None),
+            (Event.REPLACEMENT_BEGUN, "replacement", None),
+        )
+    ]
+    write(file, *made)
+    shown = run("audit").stdout
+    for told in (
+        "upload, intent I1",
+        "upload, job J1, intent I1",
+        "snapshot, snapshot I1",
+        "replacement, replacement I1",
+    ):
+        assert told in shown
+    assert "job I1" not in shown

@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
-from recontact_mcp.cli.history import Line, Measured, history
 from recontact_mcp.cli.jobs_screen import as_object, table_of, told
 from recontact_mcp.cli.jobs_watch import Watch
+from recontact_mcp.history import Line, Measured, history
 from recontact_mcp.settings import Settings
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import Intent, IntentState, Ledger, Proof, Replacement, Snapshot, Stage
@@ -44,14 +44,17 @@ RUNNING = Line(
     left=Eta(400, 700),
     elapsed=200.0,
     counted_from=500,
+    principal="local",
+    work_id="01M8A3RHEJWPC21J2R1Z43BRYV",
 )
 DONE = replace(RUNNING, status="Completed", runs=False, ended_at=NOW, left=Eta(0, 0), counted_from=None)
 
 
-def table(line: Line, counts: Mapping[TargetGroup, int] | None = None, *, bars: bool = True, width: int = 80) -> str:
+def table(*lines: Line, counts: Mapping[TargetGroup, int] | None = None, bars: bool = True, width: int = 80) -> str:
     """Return what stands on a terminal, without regard to where lines are broken."""
     screen = io.StringIO()
-    Console(file=screen, width=width).print(table_of([line], counts or {}, bars=bars))
+    Console(file=screen, width=width).print(table_of(lines, counts or {}, bars=bars))
+    assert all(len(line) <= width for line in screen.getvalue().splitlines())
     assert GROUP.target_group_id in screen.getvalue()
     return " ".join(screen.getvalue().split())
 
@@ -59,8 +62,9 @@ def table(line: Line, counts: Mapping[TargetGroup, int] | None = None, *, bars: 
 def test_before_anything_was_started_there_is_nothing_to_show_and_nothing_is_made(
     run: Run, environment: Mapping[str, str]
 ) -> None:
-    assert run("jobs").stdout == "Nothing was started here yet.\n"
-    assert (run("jobs", "--json").stdout, run("jobs", "--watch").stdout) == ("", "")
+    told = f"Nothing was started yet in the data directory {environment['RECONTACT_DATA_DIR']}.\n"
+    assert (run("jobs").stdout, run("jobs", "--watch").stdout) == (told, told)
+    assert (run("jobs", "--json").stdout, run("jobs", "--json", "--watch").stdout) == ("", "")
     assert not Path(environment["RECONTACT_DATA_DIR"]).exists()
 
 
@@ -106,14 +110,14 @@ def test_watching_ends_when_nothing_runs_and_shows_what_there_is(run: Run, remov
 def test_a_bar_shows_what_is_counted() -> None:
     snapshot = replace(RUNNING, kind="removal", status="Preparing", measured=Measured("snapshot", 3_000, 9_000))
     assert "snapshot: 3,000 of 9,000" in table(snapshot)
-    assert "stored: 2,000 of 10,000" in table(RUNNING, {GROUP: 2_500})
+    assert "stored: 2,000 of 10,000" in table(RUNNING, counts={GROUP: 2_500})
     removal = replace(RUNNING, kind="removal", counted_from=10_000)
-    assert "removed: 4,000 of 10,000" in table(removal, {GROUP: 6_000})
+    assert "removed: 4,000 of 10,000" in table(removal, counts={GROUP: 6_000})
 
 
 @pytest.mark.parametrize("counts", [{}, {GROUP: 500}], ids=["not asked", "has not moved"])
 def test_where_nothing_is_counted_the_bar_calls_itself_an_estimate(counts: Mapping[TargetGroup, int]) -> None:
-    screen = table(RUNNING, counts)
+    screen = table(RUNNING, counts=counts)
     assert "estimate: in 6 to 12 min" in screen
     assert "%" not in screen
     assert as_object(RUNNING, counts)["counted"] is None
@@ -129,6 +133,17 @@ def test_a_line_of_a_log_says_how_it_stands() -> None:
     assert told(DONE, {}).startswith("upload JOB: Completed, ended ")
 
 
+def test_who_asked_is_told_where_it_is_not_clear() -> None:
+    ann = replace(DONE, principal="https://login.example.com/realms/research#248289761001")
+    assert "for" not in table(RUNNING, DONE)
+    shown = table(RUNNING, ann, width=100, bars=False)
+    assert "for local" in shown
+    assert "for 248289761001" in shown
+    assert "for 248289761001" in table(ann, width=100, bars=False)
+    assert told(ann, {}).startswith(f"upload JOB for {ann.principal}: Completed")
+    assert as_object(ann, {})["principal"] == ann.principal
+
+
 def test_a_refusal_is_shown_with_its_code() -> None:
     refused = replace(DONE, status="Refused", code="SNAPSHOT_INCOMPLETE")
     assert "SNAPSHOT_INCOMPLETE" in table(refused, width=100)
@@ -141,7 +156,7 @@ async def test_every_state_of_an_intent_has_its_words(tmp_path: Path, intent: Ca
     error: dict[str, Detail] = {"code": "CANCELLED", "message": "m", "next_step": "n"}
 
     async def status() -> str:
-        return (await history(ledger, target_group_id=None, last=1, now=NOW, pace=1.0))[0].status
+        return (await history(ledger, last=1, now=NOW, pace=1.0))[0].status
 
     seen: list[str] = []
     upload = intent(intent_id="U", kind=JobKind.UPLOAD, id_type=IdType.RSID)
@@ -180,12 +195,12 @@ async def test_a_restore_runs_until_it_is_proved(
     await ledger.mark_started("U", job_id="J", now=NOW)
     await ledger.mark_finished("U", Job("J", "Completed"), now=NOW, settled_by="job")
     read = [
-        await history(ledger, target_group_id=None, last=1, now=NOW + waited, pace=1.0)
+        await history(ledger, last=1, now=NOW + waited, pace=1.0)
         for waited in (timedelta(seconds=1), timedelta(hours=1))
     ]
     proof = Proof(stored=7 + extra, expected=7, missing=0, extra=extra, set_hash="h")
     await ledger.note_proof("U", proof, now=NOW)
-    read.append(await history(ledger, target_group_id=None, last=1, now=NOW, pace=1.0))
+    read.append(await history(ledger, last=1, now=NOW, pace=1.0))
     await ledger.aclose()
     assert [(line.kind, line.status, line.runs) for (line,) in read] == [
         ("restore", "Completed", True),

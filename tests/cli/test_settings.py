@@ -1,5 +1,6 @@
 """What the operator decides, and what is said when it does not fit together."""
 
+import json
 import os
 from base64 import b64encode
 from pathlib import Path
@@ -135,6 +136,20 @@ def test_approvers_are_read_as_a_list_of_whom_an_issuer_vouches_for(base: dict[s
     )
     assert found.approval_two_person
     assert found.approval_approvers == {"https://i.example#ann", "https://i.example#bob"}
+
+
+def test_an_approver_whose_name_holds_a_comma_is_given_as_json(base: dict[str, str], tmp_path: Path) -> None:
+    approvers = ["https://i.example#CN=Ann, OU=Panel", "https://i.example#bob"]
+    by_variable = load_settings({**base, "RECONTACT_APPROVAL_APPROVERS": json.dumps(approvers)})
+    (tmp_path / "recontact.toml").write_text(f"approval_approvers = {json.dumps(approvers)}", encoding="utf-8")
+    by_file = load_settings({**base, "RECONTACT_CONFIG": str(tmp_path / "recontact.toml")})
+    assert by_variable.approval_approvers == by_file.approval_approvers == frozenset(approvers)
+
+
+@pytest.mark.parametrize("value", ["[]", '["https://i.example#ann"', "[7]", '[""]', '["ann"]', "[" * 100_000])
+def test_what_is_no_list_of_approvers_is_refused(base: dict[str, str], value: str) -> None:
+    with pytest.raises(SettingsError, match="RECONTACT_APPROVAL_APPROVERS: not a list"):
+        load_settings({**base, "RECONTACT_APPROVAL_APPROVERS": value})
 
 
 def test_algorithms_are_read_in_their_order_and_each_once(base: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Where a client secret may stand: in the environment, or in a file that nobody else can reach."""
 
 import os
+from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -222,3 +223,39 @@ def test_a_variable_that_looks_like_one_of_cints_settings_is_named_and_not_refus
     assert load_settings(environ).cint_client_id == "client"
     assert unfamiliar(environ) == said
     assert unfamiliar({variable(field): "x" for field in Settings.model_fields}) == ()
+
+
+KEY = b64encode(bytes(32)).decode()
+# Every setting that is a secret, with a value.
+OF_ONE_S_OWN = {
+    "CINT_CLIENT_SECRET": SECRET,
+    "CINT_PROXY": "http://user:canary@proxy.example:8080",
+    "RECONTACT_APPROVAL_CLIENT_SECRET": SECRET,
+    "RECONTACT_AUTH_CLIENT_SECRET": SECRET,
+    "RECONTACT_DATABASE_URL": "postgresql://user:canary@host.example/name",
+    "RECONTACT_SNAPSHOT_KEY": KEY,
+    "RECONTACT_STATE_KEY": f"{KEY},{b64encode(bytes([1] * 32)).decode()}",
+}
+
+
+def test_every_secret_is_among_those_that_may_stand_in_a_file_of_its_own() -> None:
+    secrets = {variable(name) for name, one in Settings.model_fields.items() if "SecretStr" in str(one.annotation)}
+    assert secrets == set(OF_ONE_S_OWN)
+
+
+@pytest.mark.parametrize("name", OF_ONE_S_OWN)
+def test_every_secret_may_stand_in_a_file_of_its_own_and_in_one_place_only(
+    base: dict[str, str], file: Path, name: str
+) -> None:
+    others = {"CINT_CLIENT_SECRET": SECRET, "RECONTACT_APPROVAL_CLIENT_ID": "pages"}
+    others |= {"RECONTACT_APPROVAL_CLIENT_SECRET": SECRET}
+    file.write_text(f"{OF_ONE_S_OWN[name]}\n", encoding="utf-8")
+    told = {**base, **others, f"{name}_FILE": str(file)}
+    found = load_settings({key: value for key, value in told.items() if key != name})
+    [field] = [field for field in Settings.model_fields if variable(field) == name]
+    assert getattr(found, field).get_secret_value() == OF_ONE_S_OWN[name]
+    with pytest.raises(SettingsError, match="set only one"):
+        load_settings({**told, name: OF_ONE_S_OWN[name]})
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match=f"{name}_FILE: the file can be reached by others"):
+        load_settings({key: value for key, value in told.items() if key != name})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -22,9 +22,15 @@ import anyio.abc
 import httpx
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
+from psycopg.errors import UndefinedTable
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+from replicas import SNAPSHOT_KEY as KEY
+from service_databases import connected
 
-from recontact_mcp.embedded import embedded_gateway
+from recontact_mcp.embedded import embedded_gateway, service_database
 from recontact_service.seed import seed
+from recontact_service.settings import Postgres
 from recontact_tools.models import IdType, TargetGroup
 
 SECRET = "sesame"
@@ -36,6 +42,12 @@ PATIENCE = 60.0
 LINE_BYTES_MAX = 10_000_000
 PHRASE = re.compile(r"To agree, type: (.+)")
 IDS = tuple(str(UUID(int=number * 0x1234567890ABCDEF1234567)) for number in range(1, 3_001))
+
+# The schemas with a ledger; that of the embedded API is in every copy of the tables, and comes last.
+LEDGERS = (
+    "SELECT table_schema FROM information_schema.tables WHERE table_name = 'intents'"
+    " ORDER BY table_schema = 'recontact'"
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -196,11 +208,25 @@ class Seen:
 
 @dataclass(frozen=True)
 class Place:
-    """The directory of some server processes."""
+    """The directory of some server processes, and their database where that is not in it."""
 
     data: Path
     roots: Path
     ids: frozenset[str] = frozenset(IDS)
+    database_url: SecretStr | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The settings of a server that keeps everything here."""
+        here = {"RECONTACT_DATA_DIR": str(self.data), "RECONTACT_UPLOAD_ROOTS": str(self.roots)}
+        if self.database_url is None:
+            return here
+        return {**here, "RECONTACT_DATABASE_URL": self.database_url.get_secret_value(), "RECONTACT_SNAPSHOT_KEY": KEY}
+
+    @property
+    def service(self) -> Path | Postgres:
+        """Where the embedded service keeps its data."""
+        return service_database(self.data, self.database_url)
 
     def write_file(self, ids: tuple[str, ...] = IDS, name: str = "panel.csv") -> str:
         """Write an identifier file where uploads may read it."""
@@ -212,7 +238,7 @@ class Place:
         """Let the embedded service know another target group."""
         self.data.mkdir(mode=0o700, exist_ok=True)
         seed(
-            self.data / "service.sqlite",
+            self.service,
             now=lambda: datetime.now(UTC),
             target_group_id=target_group_id,
             account_id=GROUP.account_id,
@@ -231,16 +257,23 @@ class Place:
 
     def intents(self) -> list[dict[str, Any]]:
         """Read the ledger's intents, oldest first."""
-        found = [*self.data.rglob("ledger.sqlite"), self.data / "ledger.sqlite"]  # each API has a folder of its own
-        return rows(found[0], "SELECT * FROM intents ORDER BY position")
+        return self.ledger_rows("SELECT * FROM intents ORDER BY position")
+
+    def ledger_rows(self, query: str) -> list[dict[str, Any]]:
+        """Read rows of the ledger; each API has a folder or a schema of its own."""
+        if isinstance(self.service, Postgres):
+            schemas = [row["table_schema"] for row in rows(self.service, LEDGERS)]
+            return rows(replace(self.service, schema=schemas[0]), query)
+        found = [*self.data.rglob("ledger.sqlite"), self.data / "ledger.sqlite"]
+        return rows(found[0], query)
 
     def active(self) -> bool:
         """Tell whether an intent has still to be settled."""
         return any(intent["state"] in {"planned", "sending", "started"} for intent in self.intents())
 
-    def seen(self, kind: str, database: Path | None = None) -> Seen:
+    def seen(self, kind: str, database: Path | Postgres | None = None) -> Seen:
         """Read what is on record about the jobs of one kind (the last part of their path)."""
-        service = database or self.data / "service.sqlite"
+        service = database or self.service
         jobs = rows(service, "SELECT * FROM jobs ORDER BY number")
         chunks = rows(service, "SELECT ids FROM id_chunks")
         packed = b"".join(chunk["ids"] for chunk in chunks)
@@ -249,6 +282,25 @@ class Place:
             jobs=tuple(job["status"] for job in jobs if job["kind"] == kind),
             stored=frozenset(str(UUID(bytes=packed[at : at + 16])) for at in range(0, len(packed), 16)),
         )
+
+    def begun(self) -> bool:
+        """Tell whether a workflow of the embedded API is under way on PostgreSQL."""
+        assert isinstance(self.service, Postgres)
+        pending = "SELECT 1 FROM workflow_status WHERE status = 'PENDING'"
+        return bool(rows(replace(self.service, schema="recontact_engine"), pending))
+
+    async def stand_by(self, victim: Host, sibling: Host, tasks: anyio.abc.TaskGroup) -> None:
+        """Let a server stand by for one that is going to be killed, which is the one to do the work until then."""
+        if self.database_url is None:
+            await sibling.call("get_recontact_overview")
+        else:
+            tasks.start_soon(self._stand_by_later, victim, sibling)
+
+    async def _stand_by_later(self, victim: Host, sibling: Host) -> None:
+        # Replicas execute what they were asked for, and at once what another one that is slow to start has not begun.
+        while victim.process.returncode is None and not self.begun():  # noqa: ASYNC110 - other processes begin it
+            await anyio.sleep(0.02)
+        await sibling.call("get_recontact_overview")
 
     async def settle(self, host: Host) -> None:
         """Use a server, and wait until it has settled what was left."""
@@ -265,19 +317,24 @@ class Place:
             await host.ask("ping", {})
             await anyio.sleep(0.02)
 
-    async def store(self, ids: tuple[str, ...] = IDS) -> Path:
+    async def store(self, ids: tuple[str, ...] = IDS) -> Path | Postgres:
         """Have these IDs stored in the embedded service, before any server runs; return its database."""
         self.data.mkdir(mode=0o700, exist_ok=True)
         content = "".join(f"{one}\n" for one in ids).encode()
-        async with embedded_gateway(self.data, pace=0.0, api_version="2025-12-18") as gateway:
+        way = embedded_gateway(self.data, pace=0.0, api_version="2025-12-18", database_url=self.database_url)
+        async with way as gateway:
             await gateway.upload_file(GROUP, file_name="before.csv", content=content, id_type=IdType.RSID)
             while await gateway.get_overview(GROUP) < len(ids):  # noqa: ASYNC110 - the service tells nobody
                 await anyio.sleep(0.01)  # a call in process lets nothing else run
-        return self.data / "service.sqlite"
+        return self.service
 
 
-def rows(database: Path, query: str) -> list[dict[str, Any]]:
+def rows(database: Path | Postgres, query: str) -> list[dict[str, Any]]:
     """Read rows of a database that other processes may be writing; none when it is not there."""
+    if isinstance(database, Postgres):
+        with closing(connected(database)) as server, suppress(UndefinedTable):  # its first transaction has not ended
+            return server.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
+        return []
     if not database.exists():
         return []
     with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection:
@@ -294,11 +351,11 @@ Crash: TypeAlias = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A data directory that is not there yet, and a folder that uploads may read."""
+def place(tmp_path: Path, kept_in: SecretStr | None) -> Place:
+    """A data directory that is not there yet, or a database, and a folder that uploads may read."""
     roots = tmp_path / "files"
     roots.mkdir()
-    return Place(tmp_path / "data", roots)
+    return Place(tmp_path / "data", roots, database_url=kept_in)
 
 
 @pytest.fixture
@@ -312,7 +369,7 @@ def hosting(place: Place, tmp_path: Path) -> Hosting:
     @asynccontextmanager
     async def hosted(program: Path | None = None, *, era: str = "legacy", **environ: str) -> AsyncGenerator[Host]:
         usual = {name: value for name, value in os.environ.items() if not name.startswith(("RECONTACT_", "CINT_"))}
-        env = {**usual, "RECONTACT_DATA_DIR": str(place.data), "RECONTACT_UPLOAD_ROOTS": str(place.roots), **environ}
+        env = {**usual, **place.environ, **environ}
         crashes = any(name.startswith("CRASH_") for name in environ)
         script = program or (VICTIM if crashes else None)
         command = [sys.executable, str(script)] if script else [sys.executable, "-m", "recontact_mcp"]
@@ -359,7 +416,7 @@ def environ_of(port: int, secret: str = SECRET) -> dict[str, str]:
 class Api:
     """The service on a port of this machine; it is started again whenever it was killed."""
 
-    database: Path
+    database: Path | Postgres
     secret: str
     port: int = 0
     deaths: int = 0
@@ -391,7 +448,8 @@ class Api:
         """Run the service, and run it again on its port after every death."""
         env = {**os.environ, "SERVICE_SECRET": self.secret}
         while True:
-            command = [sys.executable, str(SERVICE), str(self.database), str(self.port), pace, moment]
+            database = str(self.database) if isinstance(self.database, Path) else self.database.url
+            command = [sys.executable, str(SERVICE), database, str(self.port), pace, moment]
             async with await anyio.open_process(command, env=env, stderr=None) as process:
                 assert process.stdout is not None
                 line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 100)
@@ -404,14 +462,14 @@ class Api:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Serving:
+def serving(tmp_path: Path, place: Place) -> Serving:
     """Run the service alone; *moment* is when it is to die."""
 
     @asynccontextmanager
     async def served(
-        moment: str = "", *, pace: str = "0", secret: str = SECRET, database: Path | None = None
+        moment: str = "", *, pace: str = "0", secret: str = SECRET, database: Path | Postgres | None = None
     ) -> AsyncGenerator[Api]:
-        api = Api(database or tmp_path / "api.sqlite", secret)
+        api = Api(database or service_database(tmp_path, place.database_url), secret)
         async with anyio.create_task_group() as tasks:
             await tasks.start(api.keep, pace, moment)
             yield api

@@ -1,7 +1,7 @@
 """The service alone on a port, which dies by SIGKILL before or after a chosen call of its store.
 
-Arguments: database, port (0 picks one), pace, and the moment as "before METHOD N" or "after METHOD N" ("" never).
-Prints the port once it listens.
+Arguments: database (a file, or the URL of PostgreSQL), port (0 picks one), pace, and the moment as "before METHOD N"
+or "after METHOD N" ("" never). Prints the port once it listens.
 """
 
 import os
@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import anyio
 import uvicorn
@@ -19,12 +19,10 @@ from recontact_service.requests import Parts
 from recontact_service.runner import JobRunner
 from recontact_service.running import RunningService, new_ulid, new_uuid4, utc_now
 from recontact_service.seed import seed_defaults
-from recontact_service.settings import ServiceSettings
-from recontact_service.sqlite_store import SqliteStore
+from recontact_service.settings import Postgres, ServiceSettings
+from recontact_service.store import Store
+from recontact_service.stores import open_store
 from recontact_service.tokens import Tokens
-
-if TYPE_CHECKING:
-    from recontact_service.store import Store
 
 CLIENT_ID = "robot"
 
@@ -32,10 +30,9 @@ CLIENT_ID = "robot"
 class FusedStore:
     """A store whose every call is a moment; at one of them this process ends."""
 
-    limiter = None
-
-    def __init__(self, store: SqliteStore, moment: str) -> None:
+    def __init__(self, store: Store, moment: str) -> None:
         self._store = store
+        self.limiter = store.limiter
         when, method, count = (moment or "never never 1").split()
         self._moment = (when, method)
         self._left = int(count)
@@ -66,9 +63,9 @@ class Announcing(uvicorn.Server):
         print(self.servers[0].sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the answer
 
 
-def compose(settings: ServiceSettings, database: Path, moment: str) -> RunningService:
+def compose(settings: ServiceSettings, moment: str) -> RunningService:
     """Put a service together as `recontact_service.running` does, on a fused store."""
-    store = cast("Store", FusedStore(SqliteStore(database, busy_seconds=settings.busy_seconds), moment))
+    store = cast("Store", FusedStore(open_store(settings.database, busy_seconds=settings.busy_seconds), moment))
     seed_defaults(store, now=utc_now)
     parts = Parts(
         settings=settings,
@@ -87,13 +84,13 @@ async def main(arguments: list[str]) -> None:
     """Serve until killed."""
     database, port, pace, moment = arguments
     settings = ServiceSettings(
-        database=Path(database),
+        database=Postgres(url=database) if database.startswith("postgresql://") else Path(database),
         pace=float(pace),
         clients={CLIENT_ID: os.environ["SERVICE_SECRET"]},
         faults_endpoint=True,
         sweep_seconds=0.05,
     )
-    service = compose(settings, Path(database), moment)
+    service = compose(settings, moment)
     config = uvicorn.Config(service.app, port=int(port), lifespan="off", access_log=False, log_level="critical")
     async with anyio.create_task_group() as group:
         group.start_soon(service.parts.runner.run)

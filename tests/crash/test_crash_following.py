@@ -21,7 +21,10 @@ from recontact_tools.models import IdType, TargetGroup
 if TYPE_CHECKING:
     from tests.crash.conftest import Host, Hosting, Place
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(reason="on PostgreSQL they are replicas: tests/replicas"),
+]
 
 SECRET = "sesame"
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")

@@ -1,7 +1,5 @@
 """kill -9 of the server anywhere in a replacement, a second server standing by: the same list is stored at the end."""
 
-import sqlite3
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -51,8 +49,7 @@ NOT_YET = {f"{when} {moment}" for moment in WRITES[:3] for when in ("before", "a
 
 def replacements(place: "Place") -> list[str]:
     """Read the stages of all replacements."""
-    with closing(sqlite3.connect(place.data / "ledger.sqlite", timeout=PATIENCE)) as connection:
-        return [row[0] for row in connection.execute("SELECT stage FROM replacements ORDER BY position")]
+    return [row["stage"] for row in place.ledger_rows("SELECT stage FROM replacements ORDER BY position")]
 
 
 async def replace(host: "Host", path: str) -> None:
@@ -87,8 +84,9 @@ async def test_a_replacement_killed_anywhere_is_finished_by_the_server_that_stan
     await place.store()
     path = place.write_file(NEW, "new.csv")
     async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
-        await sibling.call("get_recontact_overview")
-        await victim.death(partial(replace_and_stay, victim, path))
+        async with anyio.create_task_group() as tasks:
+            await place.stand_by(victim, sibling, tasks)
+            await victim.death(partial(replace_and_stay, victim, path))
         await ended(place, sibling)
         stored = place.seen("upload-rsids-by-file").stored
         if moment in NOT_YET:
@@ -135,8 +133,9 @@ async def test_a_restore_killed_anywhere_is_finished_and_proved_by_the_server_th
         await remover.kill()
     assert place.seen("remove-all-rsids").stored == frozenset()
     async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
-        await sibling.call("get_recontact_overview")
-        await victim.death(partial(restore_and_stay, victim))
+        async with anyio.create_task_group() as tasks:
+            await place.stand_by(victim, sibling, tasks)
+            await victim.death(partial(restore_and_stay, victim))
         await place.settle(sibling)
         job_id = place.intents()[-1]["job_id"]
         report = await sibling.call("get_upload_job", job_id=job_id, wait_seconds=20)

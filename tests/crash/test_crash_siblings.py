@@ -12,7 +12,10 @@ from recontact_tools.catalog import catalog
 if TYPE_CHECKING:
     from tests.crash.conftest import Crash, Host, Hosting, Json, Place
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sqlite_only(reason="on PostgreSQL they are replicas: tests/replicas"),
+]
 
 KIND = "upload-rsids-by-file"
 # Three chunks in 1.1 seconds: long enough to be killed in the middle.

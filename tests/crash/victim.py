@@ -20,14 +20,15 @@ import httpx
 from opentelemetry import trace
 
 from recontact_mcp.app import build_server
+from recontact_mcp.embedded import service_database
 from recontact_mcp.logs import configure
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings, load_settings
+from recontact_mcp.storage import opened_ledger
 from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Ledger
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.runtime import Clock
 
 EVENTS = {"upload-rsids-by-file": "upload", "remove-all-rsids": "removal", "token": "token"}
@@ -120,7 +121,7 @@ async def fused_way(settings: Settings, fuse: Fuse) -> AsyncGenerator[Gateway]:
     if settings.embedded:
         connection = Connection("http://service.invalid/v1", "http://service.invalid/oauth/token", "embedded", "secret")
         service_settings = ServiceSettings(
-            database=settings.data_dir / "service.sqlite",
+            database=service_database(settings.data_dir, settings.database_url),
             pace=settings.pace,
             clients={connection.client_id: connection.client_secret},
         )
@@ -203,8 +204,8 @@ def main() -> None:
     settings = load_settings()
     configure(settings.log_level, settings.log_format)
 
-    def ledger_at(path: Path) -> Ledger:
-        return cast("Ledger", FusedLedger(SqlLedger.open(path), fuse))
+    async def fused_ledger(chosen: Settings) -> Ledger:
+        return cast("Ledger", FusedLedger(await opened_ledger(chosen), fuse))
 
     effects = Effects(
         clock=altered_clock(
@@ -212,7 +213,7 @@ def main() -> None:
             timedelta(seconds=float(os.environ.get("CRASH_LAG_SECONDS", "0"))),
         ),
         gateway=lambda chosen: fused_way(chosen, fuse),
-        ledger=ledger_at,
+        ledger=fused_ledger,
     )
     build_server(settings, effects=effects).run("stdio")
 

@@ -20,6 +20,7 @@ from recontact_tools.ledger.database import Connection, Database
 from recontact_tools.ledger.entries import Entry, Event, Evidence, about, about_intent
 from recontact_tools.ledger.migrations import AUDITED_SINCE, MIGRATIONS, migrate
 from recontact_tools.ledger.sql import SqlLedger
+from recontact_tools.ledger.sql_audit import SqlAudit
 from recontact_tools.ledger.sqlite_connection import reading
 from recontact_tools.ledger.trail import GENESIS, Recorded, Verdict, Wanted
 from recontact_tools.models import Job, Reason, TargetGroup
@@ -254,7 +255,7 @@ async def test_many_who_look_at_once_have_the_chain_checked_once_after_they_aske
 ) -> None:
     assert isinstance(ledger, SqlLedger)
     counting, found = Counting(ledger._database), list[int]()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    audit = trail.SqlAudit(cast("Database", counting))
+    audit = SqlAudit(cast("Database", counting))
     entry = about(group, Event.CANCELLATION_ASKED, "snapshot", at=now, principal="ann")
     await ledger.audit.record(entry)
 

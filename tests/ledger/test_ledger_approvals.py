@@ -148,3 +148,42 @@ async def test_of_two_decisions_at_once_one_counts_and_the_other_is_told(
         tasks.start_soon(deny)
     assert [(one.approver, one.decision) for one in decided] == [("ann", Decision.DENIED)]
     assert [refusal.code for refusal in refused] == [ErrorCode.PLAN_NOT_VALID]
+
+
+async def test_what_was_neither_used_closed_nor_has_expired_is_pending_for_its_asker_and_for_all(
+    ledger: Ledger, plan: MakePlan, now: datetime
+) -> None:
+    for number, who in enumerate(("ann", "ann", "ann", "bob", "ann"), start=1):
+        group = TargetGroup(101, "P", f"G{number}")
+        created = now + timedelta(seconds=number)
+        asked = plan(f"PLAN{number}", principal=who, group=group, created_at=created)
+        await ledger.approvals.ask(replace(asked, expires_at=now + timedelta(minutes=number)), f"CODE{number}")
+    assert await approved(ledger, now, "PLAN2")
+    await ledger.approvals.deny("PLAN3", approver="ann", now=now)
+
+    async def pending(who: str | None, *, minutes: int = 0, limit: int = 9) -> list[str]:
+        found = await ledger.approvals.pending(who, now=now + timedelta(minutes=minutes), limit=limit)
+        return [one.plan.plan_id for one in found]
+
+    assert await pending("ann") == ["PLAN1", "PLAN2", "PLAN5"]
+    assert await pending(None) == ["PLAN1", "PLAN2", "PLAN4", "PLAN5"]
+    assert await pending(None, minutes=1, limit=2) == ["PLAN2", "PLAN4"]
+
+
+async def test_a_value_is_seen_without_being_used_up_for_its_purpose_until_it_expires(
+    ledger: Ledger, now: datetime
+) -> None:
+    later = now + timedelta(minutes=1)
+    for _ in range(2):  # written twice, it is one
+        await ledger.approvals.issue("digest", "purpose", "ann", now=now, expires_at=later)
+    seen = [
+        await ledger.approvals.issued(digest, purpose, now=moment)
+        for digest, purpose, moment in (
+            ("digest", "purpose", now),
+            ("digest", "purpose", now),
+            ("digest", "another", now),
+            ("another", "purpose", now),
+            ("digest", "purpose", later),
+        )
+    ]
+    assert seen == [True, True, False, False, False]

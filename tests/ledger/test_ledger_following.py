@@ -62,7 +62,7 @@ async def test_a_wanted_job_is_followed_until_nobody_has_wanted_it_for_a_while(
     ledger: Ledger, key: JobKey, now: datetime, until: datetime
 ) -> None:
     jobs = ledger.elsewhere
-    assert await jobs.want(key, RUNNING, now=now, until=until, at_most=1)
+    assert await jobs.want(key, RUNNING, now=now, until=until, owner="ann", at_most=(1, 1))
     wanted = await jobs.wanted(now=now)
     later = until + timedelta(seconds=5)
     forgotten = await jobs.wanted(now=until)
@@ -79,10 +79,25 @@ async def test_only_so_many_jobs_are_followed_at_a_time(
     other = JobKey(JobKind.REMOVAL, group, "J")
     want = ledger.elsewhere.want
 
-    assert await want(key, None, now=now, until=until, at_most=1)
-    assert await want(key, None, now=now, until=until, at_most=1)
-    assert not await want(other, None, now=now, until=until, at_most=1)
-    assert await want(other, None, now=until, until=until + timedelta(seconds=1), at_most=1)
+    assert await want(key, None, now=now, until=until, owner="ann", at_most=(1, 1))
+    assert await want(key, None, now=now, until=until, owner="ann", at_most=(1, 1))
+    assert not await want(other, None, now=now, until=until, owner="ann", at_most=(1, 1))
+    assert await want(other, None, now=until, until=until + timedelta(seconds=1), owner="ann", at_most=(1, 1))
+
+
+async def test_only_so_many_are_followed_for_one_caller_and_what_is_followed_takes_no_further_place(
+    ledger: Ledger, key: JobKey, group: TargetGroup, now: datetime, until: datetime
+) -> None:
+    want, later = ledger.elsewhere.want, until + timedelta(seconds=1)
+    other, third = JobKey(JobKind.REMOVAL, group, "J"), JobKey(JobKind.REMOVAL, group, "K")
+
+    assert await want(key, None, now=now, until=until, owner="ann", at_most=(9, 1))
+    assert not await want(other, None, now=now, until=until, owner="ann", at_most=(9, 1))
+    assert await want(other, None, now=now, until=until, owner="bob", at_most=(9, 1))
+    assert await want(other, None, now=now, until=until, owner="ann", at_most=(9, 1))
+    assert not await want(third, None, now=now, until=until, owner="bob", at_most=(9, 1))
+    assert await want(other, None, now=until, until=later, owner="ann", at_most=(9, 1))  # bob's place has ended
+    assert await want(third, None, now=until, until=later, owner="bob", at_most=(9, 1))
 
 
 async def test_only_a_change_of_a_wanted_job_is_news(
@@ -90,7 +105,7 @@ async def test_only_a_change_of_a_wanted_job_is_news(
 ) -> None:
     jobs = ledger.elsewhere
     unwanted = await jobs.note(key, RUNNING)
-    await jobs.want(key, None, now=now, until=until, at_most=1)
+    await jobs.want(key, None, now=now, until=until, owner="ann", at_most=(1, 1))
     news = [await jobs.note(key, job) for job in (RUNNING, RUNNING, Job("J", "Odd"), ENDED, ENDED, RUNNING)]
 
     assert unwanted is False
@@ -102,7 +117,7 @@ async def test_an_end_is_kept_for_good_and_followed_no_more(
 ) -> None:
     jobs = ledger.elsewhere
     assert await jobs.note(key, ENDED) is False  # nobody wanted it followed
-    assert await jobs.want(key, RUNNING, now=now, until=until, at_most=0)
+    assert await jobs.want(key, RUNNING, now=now, until=until, owner="ann", at_most=(0, 0))
     await jobs.renew([key], until=until)
 
     found = await jobs.find(key)
@@ -115,7 +130,7 @@ async def test_of_two_processes_that_see_an_end_at_once_one_tells_it(
     ledger: Ledger, place: Place, key: JobKey, now: datetime, until: datetime
 ) -> None:
     other, news = await place.open(), list[bool]()
-    await ledger.elsewhere.want(key, RUNNING, now=now, until=until, at_most=1)
+    await ledger.elsewhere.want(key, RUNNING, now=now, until=until, owner="ann", at_most=(1, 1))
 
     async def see(by: Ledger) -> None:
         news.append(await by.elsewhere.note(key, ENDED))
@@ -132,11 +147,11 @@ async def test_what_was_given_up_is_wanted_again_only_when_somebody_asks_anew(
     ledger: Ledger, key: JobKey, now: datetime, until: datetime
 ) -> None:
     jobs = ledger.elsewhere
-    await jobs.want(key, RUNNING, now=now, until=until, at_most=1)
+    await jobs.want(key, RUNNING, now=now, until=until, owner="ann", at_most=(1, 1))
     await jobs.give_up(key)
     await jobs.renew([key], until=until)
     given_up = await jobs.wanted(now=now)
-    await jobs.want(key, RUNNING, now=now, until=until, at_most=1)
+    await jobs.want(key, RUNNING, now=now, until=until, owner="ann", at_most=(1, 1))
 
     assert given_up == ()
     assert len(await jobs.wanted(now=now)) == 1

@@ -39,6 +39,20 @@ async def test_an_intent_that_was_never_written_is_not_found(ledger: Ledger, gro
         await ledger.payload("NONE")
 
 
+async def test_the_latest_of_a_principal_are_found_among_the_latest_of_all(
+    ledger: Ledger, upload: Upload, group: TargetGroup
+) -> None:
+    for number, who in enumerate(("ann", "bob", "ann"), start=1):
+        place = replace(group, target_group_id=f"G{number}")
+        await ledger.open_intent(upload(f"INTENT{number}", principal=who, group=place), payload=PAYLOAD)
+
+    async def recent(limit: int = 9) -> list[str]:
+        return [one.intent_id for one in await ledger.recent(principal="ann", limit=limit)]
+
+    assert (await recent(), await recent(1)) == (["INTENT3", "INTENT1"], ["INTENT3"])
+    assert await ledger.recent("G2", principal="ann", limit=9) == ()
+
+
 async def test_times_come_back_as_the_same_instants(ledger: Ledger, upload: Upload, now: datetime) -> None:
     elsewhere = now.astimezone(timezone(timedelta(hours=5, minutes=30)))
     await ledger.open_intent(upload(created_at=elsewhere), payload=None)

@@ -180,6 +180,8 @@ async def test_replacements_are_listed_latest_first(
         "R2",
     ]
     assert [one.replacement_id for one in await ledger.replacements.recent(limit=1)] == ["R3"]
+    assert await ledger.replacements.recent(principal="bob", limit=9) == ()
+    assert len(await ledger.replacements.recent(principal=replacement().principal, limit=9)) == 3
     assert [one.replacement_id for one in await ledger.replacements.unsettled()] == ["R2", "R3"]
 
 

@@ -1,13 +1,18 @@
-"""Caps by the day, held where work is opened, on both databases; and who a principal was when last seen."""
+"""Caps by the day, held where work is opened, on both databases; and what earlier versions kept of principals."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import pytest
 from ledger_places import Place
 
 from recontact_tools.ledger import CapReached, Intent, KeyTaken
+from recontact_tools.ledger.migrations import MIGRATIONS, migrate
+from recontact_tools.ledger.schema import CLAIMS
 from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import Caps, JobKind, TargetGroup
 
@@ -102,8 +107,12 @@ async def test_replicas_that_count_at_once_do_not_overrun_a_cap(place: Place, up
         await ledger.aclose()
 
 
-async def test_what_a_principal_claimed_is_remembered_as_it_was_last(ledger: SqlLedger, now: datetime) -> None:
-    assert await ledger.usage.claims_of("ann") == {}
-    await ledger.usage.remember("ann", {"groups": ["a", "b"]}, now=now)
-    await ledger.usage.remember("ann", {"groups": ["b"]}, now=now)
+async def test_what_an_earlier_version_kept_of_a_principal_is_still_read(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[: MIGRATIONS.index(CLAIMS)])
+        connection.execute("INSERT INTO principals VALUES ('ann', '{\"groups\": [\"b\"]}', '2026-11-23')")
+    ledger = SqlLedger.open(path)
     assert await ledger.usage.claims_of("ann") == {"groups": ["b"]}
+    assert await ledger.usage.claims_of("bob") == {}
+    await ledger.aclose()

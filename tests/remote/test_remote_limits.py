@@ -191,6 +191,33 @@ async def test_a_caller_has_so_many_sessions_until_some_end(front: "Front") -> N
     assert (ended.status_code, again.status_code) == (200, 200)
 
 
+async def test_callers_who_open_sessions_at_once_do_not_get_more_than_one_after_the_other(front: "Front") -> None:
+    answers: list[int] = []
+    async with front(http_sessions_per_caller=2) as client, anyio.create_task_group() as tasks:
+
+        async def one() -> None:
+            answers.append((await client.post("/mcp", json=INITIALIZE, headers=LEGACY)).status_code)
+
+        for _ in range(8):
+            tasks.start_soon(one)
+    assert sorted(answers) == [200, 200, *[429] * 6]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+async def test_a_session_that_is_being_opened_counts_until_it_is_known_not_to_be(
+    opens: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    sessions, seen = Sessions(idle_seconds=60.0), list[int]()
+
+    async def opening_none(_scope: "Scope", _receive: "Receive", send: "Send") -> None:
+        seen.append(sessions.count("ann", 0.0))
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+
+    for app in (opening_none, opening_a_session):
+        await sessions.served("ann", app, scope_of(), receive_all(), ignoring, now=float, opens=opens)
+    assert (seen, sessions.count("ann", 0.0)) == ([int(opens)], 1)
+
+
 async def test_a_page_of_another_origin_is_refused_on_every_path(front: "Front") -> None:
     async with front() as client:
         for path in ("/mcp", "/livez", "/nothing"):

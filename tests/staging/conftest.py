@@ -13,6 +13,7 @@ import pytest
 from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp_types import TextContent
+from pydantic import SecretStr
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.remote.app import build_app
@@ -82,6 +83,12 @@ class Front:
     async def runtime(self) -> Runtime:
         """Return what operations work with."""
         return await self.parts.opening.runtime()
+
+
+@pytest.fixture
+def settings(settings: Settings, kept_in: SecretStr | None) -> Settings:
+    """Settings of a fresh installation, on each database."""
+    return settings.model_copy(update={"database_url": kept_in})
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """A staged file and what it is used for outlive the process that took it in."""
 
-import sqlite3
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from ledger_places import counted, kept_by
 from served_files import send, serving, tool
+
+from recontact_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -27,34 +28,31 @@ async def upload_and_be_cut_off(address: str, ticket: str) -> None:
         await tool(address, "upload_recontacts", ticket=ticket)
 
 
-async def until_intended(folder: Path) -> None:
+async def until_intended(settings: Settings) -> None:
     """Wait until the upload is written down."""
-    count = 0
-    while not count:
-        with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection:
-            count = connection.execute("SELECT count(*) FROM intents").fetchone()[0]
+    while not counted(kept_by(settings), "intents"):
         await anyio.lowlevel.checkpoint()
 
 
-async def at_once(folder: Path) -> None:
+async def at_once(settings: Settings) -> None:
     """Wait for nothing but the request to be on its way."""
-    del folder
+    del settings
     await anyio.wait_all_tasks_blocked()
 
 
 @pytest.mark.parametrize("moment", [at_once, until_intended])
 async def test_a_kill_neither_loses_a_staged_file_nor_uploads_it_twice(
-    tmp_path: Path, content: bytes, moment: Any
+    settings: Settings, content: bytes, moment: Any
 ) -> None:
-    folder = tmp_path / "data"
+    kept = {"RECONTACT_DATABASE_URL": settings.database_url.get_secret_value()} if settings.database_url else {}
     with anyio.fail_after(PATIENCE):
-        with serving(folder) as (address, process):
+        with serving(settings.data_dir, **kept) as (address, process):
             ticket = await staged(address, content)
             async with anyio.create_task_group() as cut_off:
                 cut_off.start_soon(upload_and_be_cut_off, address, ticket)
-                await moment(folder)
+                await moment(settings)
                 process.kill()
-        with serving(folder) as (address, _):
+        with serving(settings.data_dir, **kept) as (address, _):
             job = await tool(address, "upload_recontacts", ticket=ticket)
             again = await tool(address, "upload_recontacts", ticket=ticket)
             ended = await tool(address, "get_upload_job", job_id=job["job_id"], wait_seconds=45)

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_places import counted, kept_by
 
 from recontact_tools.errors import RecontactError
 from recontact_tools.identifiers import Dropped, RespondentFile
@@ -37,16 +36,14 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
 
 
-def pieces(folder: Path) -> int:
-    """Count the sealed pieces in the ledger's file."""
-    with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection:
-        count: int = connection.execute("SELECT count(*) FROM ticket_pieces").fetchone()[0]
-    return count
+def pieces(settings: "Settings") -> int:
+    """Count the sealed pieces in the ledger."""
+    return counted(kept_by(settings), "ticket_pieces")
 
 
-async def until_none_is_left(folder: Path) -> None:
+async def until_none_is_left(settings: "Settings") -> None:
     """Wait until no piece is kept."""
-    while pieces(folder):  # noqa: ASYNC110 - another process could be what deletes them
+    while pieces(settings):  # noqa: ASYNC110 - another process could be what deletes them
         await anyio.sleep(0.01)
 
 
@@ -57,8 +54,8 @@ async def test_a_staged_file_lies_sealed_and_its_names_are_kept_as_hashes_only(
         ticket = await front.call("stage_upload")
         await front.send(ticket, FILE)
         await front.call("preview_upload", ticket=ticket["ticket"])
-        lying = on_disk(settings.data_dir)
-        kept = pieces(settings.data_dir)
+        lying = on_disk(settings.data_dir) + (b"" if settings.database_url is None else kept_by(settings).pages())
+        kept = pieces(settings)
     secret = ticket["upload_url"].rpartition("/")[2]
     assert kept == 1
     for canary in (CANARY, CANARY.replace("-", ""), "canary@", ticket["ticket"], secret):
@@ -69,9 +66,9 @@ async def test_a_staged_file_lies_sealed_and_its_names_are_kept_as_hashes_only(
 async def test_a_staged_file_is_deleted_when_it_was_used(era: str, fronted: "Fronted", settings: "Settings") -> None:
     async with fronted(era) as front:
         ticket = await front.staged(FILE)
-        assert pieces(settings.data_dir) == 1
+        assert pieces(settings) == 1
         await front.call("upload_recontacts", ticket=ticket)
-        left = pieces(settings.data_dir)
+        left = pieces(settings)
     assert left == 0
 
 
@@ -84,7 +81,7 @@ async def test_a_file_that_nobody_used_is_deleted_soon_after_it_has_expired(
         await front.call("preview_upload", ticket=ticket)
         front.pass_time(1)
         error = await front.refused("upload_recontacts", ticket=ticket)
-        await until_none_is_left(settings.data_dir)
+        await until_none_is_left(settings)
     assert error["code"] == "TICKET_NOT_VALID"
 
 
@@ -94,11 +91,11 @@ async def test_a_file_that_was_forgotten_is_deleted_by_the_next_server(
     async with fronted(era, staged_seconds=0.001) as front:
         ticket = await front.call("stage_upload")
         await front.send(ticket, FILE)
-    assert pieces(settings.data_dir) == 1
+    assert pieces(settings) == 1
     async with fronted(era) as front:
         front.pass_time(1)
         await front.call("get_recontact_overview")
-        await until_none_is_left(settings.data_dir)
+        await until_none_is_left(settings)
 
 
 async def test_nothing_that_was_sent_and_no_secret_is_logged_told_or_audited(

@@ -1,12 +1,11 @@
 """Two calls with one ticket: whatever they read before, one of them uses it."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from ledger_places import kept_by
 
 from recontact_mcp.app import build_server
 from recontact_tools.errors import ErrorCode, InvalidInput, NotAllowed
@@ -73,8 +72,7 @@ async def test_a_file_that_is_deleted_while_it_is_asked_for_makes_its_ticket_inv
 ) -> None:
     async with fronted(era) as front:
         ticket = await front.staged(content)
-        with closing(sqlite3.connect(settings.data_dir / "ledger.sqlite")) as connection, connection:
-            connection.execute("DELETE FROM ticket_pieces")
+        kept_by(settings).change("DELETE FROM ticket_pieces")
         error = await front.refused("preview_upload", ticket=ticket)
     assert error["code"] == "TICKET_NOT_VALID"
 

@@ -52,6 +52,39 @@ async def test_every_address_that_is_of_no_use_answers_the_same(era: str, fronte
     assert answers[0].headers["cache-control"] == "no-store"
 
 
+async def test_whoever_knows_an_address_hears_what_became_of_it_and_nobody_else_does(
+    era: str, fronted: "Fronted"
+) -> None:
+    async with fronted(era) as front:
+
+        async def fate(ticket: "Answer", method: str = "GET") -> tuple[int, str, str]:
+            secret = ticket["upload_url"].rpartition("/")[2]
+            headers = {"recontact-upload": secret, "accept": "application/json"}
+            answer = await front.web.request(method, "/staged", headers=headers)
+            said: dict[str, Any] = answer.json() if answer.content else {}
+            return answer.status_code, said.get("state", ""), said.get("message", "")
+
+        nobody: Answer = {"upload_url": "/staged/nobody-made-this"}
+        used, unused, empty = [await front.call("stage_upload") for _ in range(3)]
+        before, unknown = await fate(used), await fate(nobody)
+        for ticket in (used, unused):
+            assert (await front.send(ticket, FILE)).status_code == 201
+        arrived = await fate(used)
+        await front.call("upload_recontacts", ticket=used["ticket"])
+        front.pass_time(901)
+        after = [await fate(ticket) for ticket in (used, unused, empty)]
+        posted = await fate(used, "POST")
+        front.pass_time(86_401)
+        await (await front.runtime()).ledger.tickets.expire(now=front.moment[0])
+        forgotten = await fate(empty)
+    assert [state for _, state, _ in (before, arrived, *after)] == ["waiting", "arrived", "used", "unused", "expired"]
+    assert unknown == posted == forgotten
+    assert (unknown[0], unknown[1]) == (404, "")
+    for (_, _, said), words in zip(after, ("has used the file", "was not used until", "No file came"), strict=True):
+        assert words in said
+        assert CANARY not in said
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

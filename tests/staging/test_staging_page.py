@@ -13,7 +13,7 @@ import chromium
 import httpx
 import pytest
 from playwright.async_api import Page, expect
-from served_files import serving, tool
+from served_files import send, serving, tool
 
 pytestmark = pytest.mark.anyio
 
@@ -124,16 +124,62 @@ async def test_a_dropped_file_is_checked_before_it_is_sent_and_again_by_the_serv
         await visit.says("1 identifier received.")
 
 
-async def test_an_address_that_is_cut_off_or_was_used_says_so(address: str, file: Path) -> None:
+async def test_an_address_that_is_cut_off_or_never_was_says_so(address: str) -> None:
     base = address.removesuffix("/mcp")
     async with visited(f"{base}/staged") as visit:
         await visit.complains("This address is not complete.")
-        await expect(visit.page.get_by_label("File with identifiers")).to_be_disabled()
+        await expect(visit.page.get_by_label("File with identifiers")).to_be_hidden()
     async with visited(f"{base}/staged#nobody-made-this") as visit:
+        await visit.complains("This address is of no use")
+        await expect(visit.page.get_by_label("File with identifiers")).to_be_hidden()
+
+
+async def test_a_file_that_came_another_way_meanwhile_is_kept_once(address: str, file: Path, content: bytes) -> None:
+    ticket = await tool(address, "stage_upload")
+    async with visited(ticket["page_url"]) as visit:
         await visit.page.get_by_label("File with identifiers").set_input_files(file)
+        await visit.says("is ready to be sent")
+        assert await send(ticket["upload_url"], content) == 201
         await visit.page.get_by_role("button", name="Upload").click()
         await visit.complains("This address is of no use")
         await expect(visit.page.get_by_role("button", name="Upload")).to_be_disabled()
+
+
+async def test_whoever_comes_back_is_told_what_became_of_the_file(address: str, file: Path) -> None:
+    ticket = await tool(address, "stage_upload")
+    async with visited(ticket["page_url"]) as visit:
+        page, form = visit.page, visit.page.get_by_label("File with identifiers")
+        await form.set_input_files(file)
+        await page.get_by_role("button", name="Upload").click()
+        await visit.says("I have uploaded wave 1.csv.")
+        await expect(page.get_by_role("link", name="See how it goes")).to_be_visible()
+        await page.reload()
+        await visit.says("The file has arrived. Tell your assistant that it is uploaded")
+        await expect(form).to_be_hidden()
+        job = await tool(address, "upload_recontacts", ticket=ticket["ticket"])
+        await tool(address, "get_upload_job", job_id=job["job_id"], wait_seconds=45)
+        await page.reload()
+        await visit.says("Your assistant has used the file")
+        await visit.window.check(address.removesuffix("/mcp"))
+        await page.get_by_role("link", name="See how it goes").click()
+        await page.get_by_role("heading", name="A link is needed").wait_for()
+
+
+async def test_a_page_that_cannot_ask_what_became_of_its_file_still_takes_one(address: str, file: Path) -> None:
+    ticket = await tool(address, "stage_upload")
+    async with visited(f"{address.removesuffix('/mcp')}/staged#") as visit:
+        page = visit.page
+        await page.route(
+            "**/staged",
+            lambda route: (
+                route.fulfill(status=503, body="down") if route.request.resource_type == "fetch" else route.continue_()
+            ),
+        )
+        await page.goto("about:blank")
+        await page.goto(ticket["page_url"])
+        await page.get_by_label("File with identifiers").set_input_files(file)
+        await page.get_by_role("button", name="Upload").click()
+        await visit.says("3 identifiers received.")
 
 
 async def test_a_page_of_another_site_can_frame_load_and_script_nothing(address: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import uvicorn
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 
 from recontact_mcp.opening import Effects
 from recontact_mcp.remote.app import build_app
@@ -19,8 +19,8 @@ from recontact_mcp.remote.approval.announced import announced_pages
 from recontact_mcp.remote.names import names_of
 from recontact_mcp.remote.parts import Parts, parts_for
 from recontact_mcp.settings import Settings
-from recontact_tools.ledger import Approval, Plan, PlanPurpose, PlanState
-from recontact_tools.models import TargetGroup
+from recontact_tools.ledger import Approval, Intent, IntentState, Plan, PlanPurpose, PlanState
+from recontact_tools.models import IdType, Job, JobKind, Reason, TargetGroup
 from recontact_tools.runtime import Clock
 
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
@@ -70,6 +70,35 @@ class Site:
         }
         return await (await self.parts.opening.decisions()).ledger.approvals.ask(Plan(**told), code)
 
+    async def started(self, principal: str, work_id: str = "WORK1", **fields: Any) -> Intent:
+        """Let a principal have started an upload of 500 IDs that runs; *fields* are those of the intent."""
+        now, ledger = self.now(), (await self.parts.opening.decisions()).ledger
+        told: dict[str, Any] = {
+            "intent_id": work_id,
+            "kind": JobKind.UPLOAD,
+            "principal": principal,
+            "group": GROUP,
+            "ids": 500,
+            "stored_before": 0,
+            "state": IntentState.PLANNED,
+            "created_at": now,
+            "updated_at": now,
+            "id_type": IdType.RSID,
+            "file_name": f"recontacts-{work_id}.csv",
+            **fields,
+        }
+        intent = Intent(**told)
+        await ledger.open_intent(intent, payload=b"0b7f7e0c-7a3e-4b62-9c57-0f6a2f4f8f10\n")
+        await ledger.mark_sending(work_id, now=now)
+        await ledger.mark_started(work_id, job_id=f"JOB-{work_id}", now=now)
+        return intent
+
+    async def ended(self, work_id: str = "WORK1", status: str = "Completed", reason: str = "") -> None:
+        """Let its job end."""
+        now, ledger = self.now(), (await self.parts.opening.decisions()).ledger
+        job = Job(f"JOB-{work_id}", status, completed_at=now, failure_reason=Reason(reason) if reason else None)
+        await ledger.mark_finished(work_id, job, now=now, settled_by="job")
+
     async def approval(self, plan_id: str = "PLAN1") -> Approval:
         """Return how a plan stands."""
         found = await (await self.parts.opening.decisions()).ledger.approvals.of_plan(plan_id)
@@ -111,3 +140,14 @@ async def site(
                 yield running
             finally:
                 server.should_exit = True
+
+
+async def signed_in(http: AsyncClient, name: str = "ann", code: str = "") -> Response:
+    """Sign in as a browser does, and return the page that it ends on."""
+    begun = await http.get("/approve/sign-in", params={"code": code} if code else {})
+    assert begun.status_code == 303
+    async with AsyncClient() as elsewhere:
+        back = await elsewhere.get(f"{begun.headers['location']}&login_hint={name}")
+    ended = await http.get(back.headers["location"])
+    assert ended.status_code == 303, ended.text
+    return await http.get(ended.headers["location"])

@@ -21,6 +21,7 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PHONE = {"width": 360, "height": 780}
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # What Chromium says about a page whose status is the point of the test.
 _OF_STATUS = "Failed to load resource: the server responded with a status of"
@@ -114,17 +115,17 @@ class Chromium:
         self, scheme: Literal["light", "dark"] = "light", **options: Any
     ) -> AsyncGenerator[BrowserContext]:
         """Open a profile of its own."""
-        size = {"width": 720, "height": 900}
-        context = await self.browser.new_context(color_scheme=scheme, viewport=size, **options)  # type: ignore[arg-type]
+        chosen: dict[str, Any] = {"viewport": {"width": 720, "height": 900}, **options}
+        context = await self.browser.new_context(color_scheme=scheme, **chosen)
         try:
             yield context
         finally:
             await context.close()
 
     @asynccontextmanager
-    async def window(self, scheme: Literal["light", "dark"] = "light") -> AsyncGenerator[Window]:
+    async def window(self, scheme: Literal["light", "dark"] = "light", **options: Any) -> AsyncGenerator[Window]:
         """Open a window in a profile of its own."""
-        async with self.context(scheme) as context:
+        async with self.context(scheme, **options) as context:
             yield Window(await context.new_page())
 
 

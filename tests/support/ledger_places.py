@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_tools.ledger import postgres_migrations, sqlite_connection
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.postgres import Session, connected
@@ -40,6 +42,10 @@ class Place(Protocol):
 
     def is_sound(self) -> bool:
         """Tell whether the database finds itself whole."""
+        ...
+
+    def change(self, statement: str) -> None:
+        """Change something behind the ledger's back."""
         ...
 
     def fill_up(self) -> None:
@@ -77,8 +83,12 @@ class FilePlace:
 
     def fill_up(self) -> None:
         """See `Place.fill_up`."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+        self.change("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+
+    def change(self, statement: str) -> None:
+        """See `Place.change`."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +130,12 @@ class SchemaPlace:
 
     def fill_up(self) -> None:
         """See `Place.fill_up`."""
+        self.change("ALTER TABLE audit ADD CONSTRAINT nothing CHECK (false) NOT VALID")
+
+    def change(self, statement: str) -> None:
+        """See `Place.change`."""
         with self.session() as session:
-            session.execute("ALTER TABLE audit ADD CONSTRAINT nothing CHECK (false) NOT VALID")
+            session.execute(statement.encode())
 
     def session(self) -> AbstractContextManager[Session]:
         """Open a connection of the test's own."""
@@ -131,6 +145,20 @@ class SchemaPlace:
 def place_of(database: str, request: "pytest.FixtureRequest", file: Path) -> Place:
     """Return an empty place on one of DATABASES: *file*, or a schema of the test's own database."""
     return FilePlace(file) if database == "sqlite" else SchemaPlace(request.getfixturevalue("database_url"), SCHEMA)
+
+
+def kept_by(settings: Settings) -> Place:
+    """Return where the servers with these settings keep their ledger."""
+    if settings.database_url is None:
+        return FilePlace(settings.home / LEDGER_FILE)
+    return SchemaPlace(settings.database_url.get_secret_value(), settings.namespace)
+
+
+def counted(place: Place, table: str) -> int:
+    """Count the rows of a table of the ledger."""
+    with place.reading() as connection:
+        [row] = connection.execute(f"SELECT count(*) AS number FROM {table}").fetchall()  # noqa: S608 - a word of a test
+        return int(row["number"])
 
 
 def told(words: list[str]) -> Place:

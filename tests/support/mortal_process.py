@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 from broken_network import Network
+from ledger_places import Place as LedgerPlace
 from virtual_time import VirtualTime
 
 from recontact_tools import stages
@@ -139,7 +139,7 @@ class _Engine:
 class Place:
     """Where one process after the other lives: one data directory, one network, one clock."""
 
-    ledger_file: Path
+    ledger_place: LedgerPlace
     network: Network
     time: VirtualTime
     group: TargetGroup
@@ -151,7 +151,7 @@ class Place:
         """Start a process, and end it without letting it do anything more."""
         fuse = Fuse(self.time)
         self.network.reach = fuse.reach
-        ledger = SqlLedger.open(self.ledger_file)
+        ledger = await self.ledger_place.open()
         try:
             async with anyio.create_task_group() as tasks:
                 yield self._process(fuse, ledger, tasks)

@@ -13,6 +13,8 @@ from typing import Any
 import anyio
 import httpx
 from broken_network import Network, NetworkFault, Sending
+from ledger_places import FilePlace
+from ledger_places import Place as LedgerPlace
 from mcp.server.mcpserver import AcceptedElicitation, DeclinedElicitation
 from mortal_process import CLIENT, SECRET, Place, Process
 from virtual_time import VirtualTime
@@ -127,9 +129,8 @@ class World:
         return self.place.network.sendings
 
     def intents(self) -> dict[str, Intent]:
-        """Read every intent from the ledger's file."""
-        with closing(sqlite3.connect(self.place.ledger_file)) as connection:
-            connection.row_factory = sqlite3.Row
+        """Read every intent from the ledger itself."""
+        with self.place.ledger_place.reading() as connection:
             rows = connection.execute("SELECT * FROM intents ORDER BY position").fetchall()
         return {intent.intent_id: intent for intent in map(intent_from, rows)}
 
@@ -141,8 +142,9 @@ class World:
 
     def spent_plans(self) -> set[str]:
         """Read which plans were used."""
-        with closing(sqlite3.connect(self.place.ledger_file)) as connection:
-            return {row[0] for row in connection.execute("SELECT plan_id FROM plans WHERE state = 'spent'")}
+        with self.place.ledger_place.reading() as connection:
+            rows = connection.execute("SELECT plan_id FROM plans WHERE state = 'spent'").fetchall()
+        return {row["plan_id"] for row in rows}
 
     async def play(self, steps: Sequence[Step]) -> None:
         """Play a schedule, checking after every step; then let everything heal and settle, and check again."""
@@ -365,8 +367,8 @@ def check_found(world: World) -> None:
 
 
 @asynccontextmanager
-async def world_in(folder: Path, api_version: str) -> AsyncGenerator[World]:
-    """Set the service up in a folder."""
+async def world_in(folder: Path, api_version: str, ledger: LedgerPlace | None = None) -> AsyncGenerator[World]:
+    """Set the service up in a folder, and the ledger beside it unless it is to lie elsewhere."""
     time, faults = VirtualTime(), Faults()
     settings = ServiceSettings(
         database=folder / "service.sqlite", pace=SERVICE_PACE, clients={CLIENT: SECRET}, all_invalid="fail"
@@ -382,7 +384,7 @@ async def world_in(folder: Path, api_version: str) -> AsyncGenerator[World]:
 
         time.arriving = arrive
         transport = httpx.ASGITransport(app=service.app)
-        place = Place(folder / "ledger.sqlite", Network(transport, time), time, GROUP, api_version)
+        place = Place(ledger or FilePlace(folder / "ledger.sqlite"), Network(transport, time), time, GROUP, api_version)
 
         async def elsewhere(which: int) -> None:
             path = f"/v1/demand/accounts/{GROUP.account_id}/projects/{GROUP.project_id}/target-groups/"

@@ -1,12 +1,12 @@
 """One API with target groups of two accounts, and a server over HTTP that asks everybody for a token."""
 
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import httpx
@@ -35,6 +35,10 @@ GENERAL = "general"
 SECRETS = {GENERAL: "general secret", "ours": "our secret", "theirs": "their secret"}
 
 
+Look: TypeAlias = Callable[[httpx.Request], Awaitable[None] | None]
+"""What happens before a request reaches the API."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """One request to the API: with whose gateway, and what it was."""
@@ -52,7 +56,7 @@ class Town:
     folder: Path
     moment: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     requests: list[Recorded] = field(default_factory=list[Recorded])
-    before: list[Callable[[httpx.Request], None]] = field(default_factory=list[Callable[[httpx.Request], None]])
+    before: list[Look] = field(default_factory=list[Look])
     service: RunningService = field(init=False)
     parts: Parts = field(init=False)
     base: str = field(init=False)
@@ -137,7 +141,9 @@ class _Way(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.town.requests.append(Recorded(self.client_id, request))
         for look in self.town.before:
-            look(request)
+            waiting = look(request)
+            if waiting is not None:
+                await waiting
         return await self.service.handle_async_request(request)
 
 

@@ -65,6 +65,25 @@ async def test_a_token_with_too_little_is_told_what_is_needed(
     assert not api.asked(Operation.UPLOAD_RSIDS)
 
 
+async def test_where_nobody_can_sign_in_to_decide_the_caller_is_told_who_must_set_what(
+    era: str, connect: "Connect", effects: Effects, refused: "Call", api: "Api", old: list[str]
+) -> None:
+    await api.upload_elsewhere(old)
+    url, errors = "https://recontact.example/approve", list[dict[str, Any]]()
+    for client_id, secret in ((None, None), ("me", None), ("me", SecretStr("s"))):
+        told = {**come_as("ann"), "approval_client_id": client_id, "approval_client_secret": secret}
+        async with connect(era, effects=effects, approve_url=url, **told) as client:
+            errors.append(await refused(client, "remove_all_recontacts"))
+    *closed, opened = errors
+    assert {error["code"] for error in errors} == {"APPROVAL_REQUIRED"}
+    for error in closed:
+        assert "Nobody can decide yet" in error["next_step"]
+        assert "RECONTACT_APPROVAL_CLIENT_ID and RECONTACT_APPROVAL_CLIENT_SECRET_FILE" in error["next_step"]
+        assert (error["setting"], error["lifted_by"]) == ("RECONTACT_APPROVAL_CLIENT_ID", "whoever runs the server")
+    assert "where they sign in and decide" in opened["next_step"]
+    assert "setting" not in opened
+
+
 @pytest.mark.parametrize(
     ("cap", "words"), [("uploads = 1", "uploads"), ("ids = 3", "ids"), ("ids = 2, uploads = 5", "ids")]
 )

@@ -1,7 +1,6 @@
 """Opening and closing: late, once, and without a word on the way out."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,7 +8,9 @@ import anyio.lowlevel
 import pytest
 
 from recontact_mcp.opening import Effects
-from recontact_tools.ledger import Intent
+from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE, opened_ledger
+from recontact_tools.ledger import Intent, Ledger
 from recontact_tools.ledger.sql import SqlLedger
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class SlowLedger(SqlLedger):
         return found  # noqa: RET504 (the types say that a scope may swallow what it returns)
 
 
-def opened_slowly(path: Path) -> SqlLedger:
+async def opened_slowly(settings: Settings) -> Ledger:
     """Open a slow ledger."""
-    return SlowLedger.open(path)
+    if settings.database_url is not None:
+        return await SlowLedger.connect(settings.database_url.get_secret_value(), settings.namespace)
+    settings.home.mkdir(exist_ok=True)
+    return SlowLedger.open(settings.home / LEDGER_FILE)
 
 
-@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_a_client_that_leaves_at_once_closes_nothing_that_is_still_being_read(
     era: str, connect: "Connect", effects: Effects, call: "Call"
 ) -> None:
@@ -49,16 +52,15 @@ async def test_a_client_that_leaves_at_once_closes_nothing_that_is_still_being_r
     assert overview["saved_respondent_ids_count"] == 0
 
 
-@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_first_calls_at_once_open_the_server_once(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
-    opened: list[Path] = []
+    opened: list[Settings] = []
     counts: list[int] = []
 
-    def counted(path: Path) -> SqlLedger:
-        opened.append(path)
-        return SqlLedger.open(path)
+    async def counted(settings: Settings) -> Ledger:
+        opened.append(settings)
+        return await opened_ledger(settings)
 
     await api.upload_elsewhere(identifiers(3))
     counting = Effects(clock=effects.clock, gateway=effects.gateway, ledger=counted)
@@ -73,7 +75,6 @@ async def test_first_calls_at_once_open_the_server_once(
     assert (len(opened), counts) == (1, [3] * 5)
 
 
-@pytest.mark.sqlite_only(reason="a ledger of the test's own is opened in a file")
 async def test_work_that_a_dead_process_left_is_resumed_without_any_call(
     era: str, connect: "Connect", effects: Effects, call: "Call", api: "Api", identifiers: Identifiers
 ) -> None:
@@ -82,9 +83,9 @@ async def test_work_that_a_dead_process_left_is_resumed_without_any_call(
     api.pass_time(hours=1)
     opened = anyio.Event()
 
-    def noticed(path: Path) -> SqlLedger:
+    async def noticed(settings: Settings) -> Ledger:
         opened.set()
-        return SqlLedger.open(path)
+        return await opened_ledger(settings)
 
     waking = Effects(clock=effects.clock, gateway=effects.gateway, ledger=noticed)
     async with connect(era, effects=waking, pace=1.0) as client:

@@ -62,16 +62,19 @@ async def test_a_wait_ends_as_soon_as_the_job_does(
     kind: str,
 ) -> None:
     heard: list[float] = []
-    waiting = anyio.Event()
+    waiting, told = anyio.Event(), anyio.Event()
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         del total, message
         heard.append(progress)
+        told.set()
 
     async def until_it_ends(seconds: float) -> None:
         await effects.clock.sleep(seconds)
         if waiting.is_set() and seconds >= 1:
-            api.pass_time(hours=1)
+            # The follower sleeps as well, and must not let the job end amid the call's first look.
+            await told.wait()
+            api.pass_time(seconds=10)
             await api.until_count(10 if kind == "upload" else 0)
 
     patient = replace(effects, clock=replace(effects.clock, sleep=until_it_ends))
@@ -85,9 +88,45 @@ async def test_a_wait_ends_as_soon_as_the_job_does(
         waiting.set()
         job = answer_of(await client.call_tool(f"get_{kind}_job", arguments, progress_callback=hear))
     assert (job["status"], job["poll_after_seconds"]) == ("Completed", 0)
-    # The job ends while somebody sleeps: this call after its first look, or the follower even before that. The count
-    # may tell that all is done a moment before the job does.
-    assert heard in ([], [0.0], [10.0])
+    assert heard == [0.0]
+
+
+@KINDS
+async def test_a_job_that_ends_amid_a_look_is_told_as_all_done_before_its_end_is(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    call: "Call",
+    api: "Api",
+    replying: "Replying",
+    identifiers: Identifiers,
+    kind: str,
+) -> None:
+    heard: list[Heard] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with connect(era, effects=effects, pace=1.0, answer=replying()) as client, anyio.create_task_group() as tasks:
+        if kind == "upload":
+            started = await call(client, "upload_recontacts", ids=identifiers(10))
+        else:
+            await api.upload_elsewhere(identifiers(10))
+            started = await call(client, "remove_all_recontacts")
+        # Of the two requests of a look the job's comes first, and the count's later.
+        count = api.hold("/overview")
+
+        async def end_amid() -> None:
+            await count.arrive()
+            api.pass_time(seconds=10)
+            await api.until_count(10 if kind == "upload" else 0)
+            count.release()
+
+        tasks.start_soon(end_amid)
+        arguments = {"target_group_id": GROUP_ID, "job_id": started["job_id"], "wait_seconds": 45}
+        job = answer_of(await client.call_tool(f"get_{kind}_job", arguments, progress_callback=hear))
+        assert (job["status"], job["poll_after_seconds"]) == ("Completed", 0)
+    assert heard == [(10.0, 10.0, f"{kind} job: Processing, 10 of 10 IDs")]
 
 
 async def test_without_a_wait_one_look_is_all(

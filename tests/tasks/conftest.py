@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,14 +17,13 @@ from recontact_mcp.app import build_server
 from recontact_mcp.embedded import service_database
 from recontact_mcp.opening import Effects
 from recontact_mcp.settings import Settings
-from recontact_mcp.storage import existing_ledger
+from recontact_mcp.storage import existing_ledger, opened_ledger
 from recontact_service.faults import Faults
 from recontact_service.operations import Operation
 from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import Intent, IntentState, Ledger
-from recontact_tools.ledger.sql import SqlLedger
 from recontact_tools.models import IdType, JobKind, TargetGroup
 from recontact_tools.runtime import Clock
 
@@ -46,7 +44,7 @@ class World:
     settings: Settings
     moment: datetime = datetime(2030, 1, 1, 12, tzinfo=UTC)
     faults: Faults = field(default_factory=Faults)
-    opens: Callable[[Path], SqlLedger] = SqlLedger.open
+    opens: Callable[[Settings], Awaitable[Ledger]] = opened_ledger
 
     def now(self) -> datetime:
         """Return the time."""

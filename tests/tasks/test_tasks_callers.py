@@ -1,12 +1,13 @@
 """Who may have tasks, and whose they are."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
 
+from recontact_mcp.settings import Settings
+from recontact_mcp.storage import LEDGER_FILE
 from recontact_mcp.tasks.jobs import LIFETIME, new_task_id
 from recontact_tools.ledger import LedgerUnavailable, Task
 from recontact_tools.ledger.sql import SqlLedger
@@ -36,9 +37,10 @@ class FullTasks(SqlTasks):
         raise LedgerUnavailable(task.task_id)
 
 
-def opened_full(path: Path) -> SqlLedger:
+async def opened_full(settings: Settings) -> SqlLedger:
     """Open a ledger that takes jobs and no tasks."""
-    file = SqliteFile.open(path)
+    settings.home.mkdir(exist_ok=True)
+    file = SqliteFile.open(settings.home / LEDGER_FILE)
     ledger = SqlLedger(file)
     ledger.tasks = FullTasks(file)
     return ledger

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from recontact_mcp.boundary import refused
+from recontact_mcp.refusing import refused
 from recontact_mcp.tasks.judging import judged
 from recontact_tools.errors import (
     ErrorCode,

@@ -21,7 +21,7 @@ from recontact_service.running import running
 from recontact_service.settings import ServiceSettings
 from recontact_tools.desk import Desk
 from recontact_tools.errors import NotFound, Unreachable
-from recontact_tools.followers import FOLLOWED_AT_ONCE, WANTED_FOR, Followers
+from recontact_tools.followers import FOLLOWED_AT_ONCE, FOLLOWED_FOR_EACH, WANTED_FOR, Followers
 from recontact_tools.following import MISSES_AT_MOST
 from recontact_tools.gateway import Connection, Gateway
 from recontact_tools.ledger import JobKey, Ledger, LedgerUnavailable
@@ -36,6 +36,8 @@ from recontact_tools.uris import changed_uris, job_uri
 from recontact_tools.watched import Watched
 
 pytestmark = pytest.mark.anyio
+
+LOCAL = "local"
 
 LOOK = Operation.GET_RSIDS_UPLOAD
 # source: the issue "Trust", 8: a sibling takes over within 3 s
@@ -163,7 +165,7 @@ async def test_a_job_is_followed_to_its_end_and_told_once(setting: Setting, plac
     with anyio.fail_after(10):
         async with place.running():
             with place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
-                await place.followers.ask([key])
+                await place.followers.ask([key], principal=LOCAL)
                 await place.asleep.wait()
                 await let_end(setting)
                 place.awake.set()
@@ -184,15 +186,15 @@ async def test_when_the_process_that_follows_dies_one_that_watches_too_takes_ove
         async with second.running():
             async with first.running() as life:
                 with first.watched.watching([uri]):
-                    await first.followers.ask([key])
+                    await first.followers.ask([key], principal=LOCAL)
                     await first.asleep.wait()
                 with second.watched.watching([uri]):
-                    await second.followers.ask([key])
+                    await second.followers.ask([key], principal=LOCAL)
                     await anyio.lowlevel.checkpoint()
                     assert not second.asleep.is_set()
                     life.cancel()
             with second.watched.watching([uri]), anyio.fail_after(TAKEN_OVER_WITHIN):
-                await second.followers.ask([key])
+                await second.followers.ask([key], principal=LOCAL)
                 await second.asleep.wait()
                 second.awake.set()
                 await let_end(setting)
@@ -206,7 +208,7 @@ async def test_a_job_that_stays_hidden_is_given_up_and_watchers_are_told_to_look
     with anyio.fail_after(20):
         async with place.running():
             with place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
-                await place.followers.ask([key])
+                await place.followers.ask([key], principal=LOCAL)
                 setting.faults.script(LOOK, Fault(FaultKind.EXPIRED_TOKEN), times=4 * MISSES_AT_MOST)
                 setting.moment += timedelta(seconds=1)  # the look of who asked is news no more
                 await place.asleep.wait()
@@ -224,7 +226,7 @@ async def test_what_nobody_watches_any_more_is_followed_no_more_and_the_lock_is_
     with anyio.fail_after(20):
         async with place.running():
             with place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
-                await place.followers.ask([key])
+                await place.followers.ask([key], principal=LOCAL)
                 await place.asleep.wait()
             looks = setting.faults.requests[LOOK]
             assert not is_free(tmp_path / "follow.lock")
@@ -240,7 +242,7 @@ async def test_a_job_goes_on_being_wanted_for_as_long_as_it_is_watched(setting: 
     with anyio.fail_after(20):
         async with place.running():
             with place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
-                await place.followers.ask([key])
+                await place.followers.ask([key], principal=LOCAL)
                 await place.asleep.wait()
                 setting.moment += timedelta(hours=1)  # a machine that slept
                 jobs = setting.desk.ledger.elsewhere
@@ -254,7 +256,7 @@ async def test_looks_that_meet_an_outage_say_nothing_about_the_job(setting: Sett
         async with place.running():
             with place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
                 setting.faults.script(LOOK, Fault(FaultKind.ERROR), times=8)  # two looks, each tries four times
-                await place.followers.ask([key])
+                await place.followers.ask([key], principal=LOCAL)
                 await place.asleep.wait()
                 place.awake.set()
                 await let_end(setting)
@@ -265,21 +267,38 @@ async def test_of_many_jobs_only_so_many_are_followed_and_a_job_of_ours_needs_no
     setting: Setting, place: Place
 ) -> None:
     jobs, now = setting.desk.ledger.elsewhere, setting.moment
+    most = (FOLLOWED_AT_ONCE, FOLLOWED_AT_ONCE)
     for number in range(FOLLOWED_AT_ONCE):
         other = JobKey(JobKind.UPLOAD, GROUP, str(number))
-        assert await jobs.want(other, None, now=now, until=now + WANTED_FOR, at_most=FOLLOWED_AT_ONCE)
+        assert await jobs.want(other, None, now=now, until=now + WANTED_FOR, owner=LOCAL, at_most=most)
     await setting.intend("A", JobKind.UPLOAD, IDS)
 
-    await place.followers.ask([JobKey(JobKind.UPLOAD, GROUP, "A")])
+    await place.followers.ask([JobKey(JobKind.UPLOAD, GROUP, "A")], principal=LOCAL)
     with pytest.raises(Unreachable) as refused:
-        await place.followers.ask([await elsewhere(setting)])
+        await place.followers.ask([await elsewhere(setting)], principal=LOCAL)
 
     assert "wait_seconds" in refused.value.next_step
 
 
+async def test_no_caller_takes_the_places_of_all_others(setting: Setting, place: Place) -> None:
+    jobs, now = setting.desk.ledger.elsewhere, setting.moment
+    for number in range(FOLLOWED_FOR_EACH):
+        other = JobKey(JobKind.UPLOAD, GROUP, str(number))
+        assert await jobs.want(other, None, now=now, until=now + WANTED_FOR, owner="ann", at_most=(99, 99))
+    key = await elsewhere(setting)
+
+    with pytest.raises(Unreachable) as refused:
+        await place.followers.ask([key], principal="ann")
+    await place.followers.ask([key], principal="bob")
+    await place.followers.ask([key], principal="ann")  # it is followed anyway
+
+    assert f"or {FOLLOWED_FOR_EACH} for you" in refused.value.message
+    assert len(await jobs.wanted(now=now)) == FOLLOWED_FOR_EACH + 1
+
+
 async def test_a_job_that_nobody_knows_is_not_followed(place: Place) -> None:
     with pytest.raises(NotFound):
-        await place.followers.ask([JobKey(JobKind.UPLOAD, GROUP, "01BTGNYV6HRNK8K8VKZASZCFZZ")])
+        await place.followers.ask([JobKey(JobKind.UPLOAD, GROUP, "01BTGNYV6HRNK8K8VKZASZCFZZ")], principal=LOCAL)
 
 
 class Failing:
@@ -311,9 +330,9 @@ async def test_a_ledger_or_a_lock_that_fails_for_a_while_ends_nothing(
     failing = replace(place.runtime, ledger=cast("Ledger", Failing(setting.desk.ledger, names)))
     followers = Followers(FileSeat(tmp_path / "follow.lock"), failing, place.watched)
     (tmp_path / "follow.lock").mkdir()
-    await place.followers.ask([key])
+    await place.followers.ask([key], principal=LOCAL)
     with anyio.fail_after(20), place.watched.watching([job_uri(key.group, key.kind, key.job_id)]):
-        await followers.ask([key])
+        await followers.ask([key], principal=LOCAL)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(followers.run)
             while "IsADirectoryError" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody

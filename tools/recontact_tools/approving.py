@@ -8,12 +8,14 @@ from recontact_tools.guardrails import CODE_ALPHABET, CODE_LENGTH, code_shown
 from recontact_tools.handles import iso
 from recontact_tools.ledger import Approval, PlanPurpose, Standing
 from recontact_tools.models import TargetGroup
-from recontact_tools.plans import NewList, asked_for, made_plan
+from recontact_tools.plans import NewList, asked_for, keep_staged, made_plan
 from recontact_tools.policy import check_write
 from recontact_tools.runtime import Runtime
 from recontact_tools.uris import plan_uri
 
 TOOL = {PlanPurpose.REMOVAL: "remove_all_recontacts", PlanPurpose.REPLACEMENT: "replace_recontacts"}
+# What lets people sign in to decide.
+SIGN_IN_SETTINGS = ("RECONTACT_APPROVAL_CLIENT_ID", "RECONTACT_APPROVAL_CLIENT_SECRET_FILE")
 ASK_WITH = {PlanPurpose.REMOVAL: "get_removal_job", PlanPurpose.REPLACEMENT: "get_upload_job"}
 
 
@@ -22,12 +24,13 @@ class Where:
     """Where a person decides: at *url*, or on this machine.
 
     *opened* is whether this machine shows its user the way in: the page itself, or with *url* a link to it.
-    *two_person* is whether whoever asks may not decide.
+    *two_person* is whether whoever asks may not decide, *closed* whether nobody can sign in there yet.
     """
 
     url: str | None = None
     opened: bool = False
     two_person: bool = False
+    closed: bool = False
 
 
 def new_code() -> str:
@@ -56,7 +59,9 @@ async def awaited_approval(runtime: Runtime, group: TargetGroup, new: NewList | 
     """
     check_write(runtime.rules.policy, group)
     plan = await made_plan(runtime, group, new, seconds=runtime.rules.approval.seconds)
-    return await runtime.ledger.approvals.ask(plan, new_code())
+    asked = await runtime.ledger.approvals.ask(plan, new_code())
+    await keep_staged(runtime, asked.plan, new)
+    return asked
 
 
 def approval_required(approval: Approval, where: Where) -> NotAllowed:
@@ -70,6 +75,8 @@ def approval_required(approval: Approval, where: Where) -> NotAllowed:
         "resource_uri": plan_uri(plan.group, plan.plan_id),
         "what_they_see": f"{asked_for(plan)}: who asks, where, what it means, and a phrase to type.",
     }
+    if where.closed:
+        details |= {"setting": SIGN_IN_SETTINGS[0], "lifted_by": "whoever runs the server"}
     return NotAllowed(
         "A person has to agree to this outside the conversation first; nothing was removed.",
         code=ErrorCode.APPROVAL_REQUIRED,
@@ -82,6 +89,12 @@ def approval_required(approval: Approval, where: Where) -> NotAllowed:
 
 
 def _tell(code: str, where: Where) -> str:
+    if where.closed:
+        return (
+            "Nobody can decide yet: tell the user that whoever runs this server has to register a client at the "
+            f"issuer, and to set {' and '.join(SIGN_IN_SETTINGS)}. After that the code {code} is decided about on the "
+            f"page {where.url}."
+        )
     if where.two_person:
         page = where.url or "of the server over HTTP"
         return (

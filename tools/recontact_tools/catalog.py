@@ -1,6 +1,6 @@
 """Every operation on one screen; a server registers those that its clients can use, twelve at most."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from recontact_tools.cancel_recontact_job import cancel_recontact_job
@@ -50,6 +50,8 @@ EVERYTHING: tuple[Operation, ...] = (
     Operation(get_recontact_overview, "Recontact overview", read_only=True, destructive=False, idempotent=True),
     Operation(list_recontacts, "List recontacts", read_only=True, destructive=False, idempotent=True),
 )
+
+OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in EVERYTHING}
 
 # A file is read from this machine, or sent by a person to where the server is. Clients that are told of a job as a
 # task can still cancel it.

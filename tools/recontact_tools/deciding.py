@@ -15,6 +15,8 @@ from recontact_tools.watched import Publish, publish_nothing
 # ours: enough for a person who mistypes; of 6.5e11 codes a guesser sees next to nothing.
 ATTEMPTS_MOST = 20
 ATTEMPTS_WITHIN = timedelta(minutes=10)
+# ours: more than anybody reads; whoever has to decide about more begins with the oldest.
+PENDING_MOST = 100
 # How the name of a method ends that a passkey is a part of.
 PASSKEY = "passkey"
 
@@ -44,7 +46,7 @@ class Decisions:
         await self.check_attempts(who)
         code = code_read(text)
         found = None if code is None else await self.ledger.approvals.by_code(code)
-        if found is None or not self._may(found, who) or found.standing(self.clock.now()) is Standing.EXPIRED:
+        if found is None or not self.may(found, who=who) or found.standing(self.clock.now()) is Standing.EXPIRED:
             raise no_such_code()
         return found
 
@@ -55,9 +57,15 @@ class Decisions:
             NotFound: There is none, or not for them.
         """
         found = await self.ledger.approvals.of_plan(plan_id)
-        if found is None or not self._may(found, who):
+        if found is None or not self.may(found, who=who):
             raise no_such_code()
         return found
+
+    async def pending(self, *, who: str) -> tuple[Approval, ...]:
+        """Return what *who* asked for, or may decide about, and was not used yet, oldest first; at most a hundred."""
+        asker = None if who in self.rules.approvers else who
+        found = await self.ledger.approvals.pending(asker, now=self.clock.now(), limit=PENDING_MOST)
+        return tuple(one for one in found if one.plan.principal == who or self.may(one, who=who))
 
     async def approve(self, plan_id: str, *, who: str, typed: str, method: str) -> Approval:
         """Approve a plan with its phrase, once; *method* is by what *who* was known.
@@ -106,7 +114,8 @@ class Decisions:
                 details={"retry_after_seconds": int(ATTEMPTS_WITHIN.total_seconds())},
             )
 
-    def _may(self, approval: Approval, who: str) -> bool:
+    def may(self, approval: Approval, *, who: str) -> bool:
+        """Tell whether *who* may decide about a plan, whatever its state."""
         rules = self.rules
         asker = approval.plan.principal
         return may_decide(who, asker=asker, approvers=rules.approvers, two_person=rules.two_person) is not None

@@ -54,7 +54,8 @@ class Desk:
 
     A stage does its effects inside `at_work`. Once the desk is closing no effect begins: the stage
     waits until its process ends, its workflow stays pending, and the next process resumes it.
-    *mandates* finds in whose name one acts, by principal and account; without it, all act as the desk says.
+    *mandates* finds in whose name one acts, by principal, account and the claims that are kept with the work; without
+    it, all act as the desk says.
     """
 
     gateway: Gateway
@@ -65,16 +66,16 @@ class Desk:
     seal: Seal
     snapshots_kept: timedelta
     publish: Publish = publish_nothing
-    mandates: Callable[[str, int], Awaitable[Mandate]] | None = None
+    mandates: Callable[[str, int, str | None], Awaitable[Mandate]] | None = None
     objection: NotAllowed | None = None
     observer: Observer = UNWATCHED
     gate: Gate = field(default_factory=Gate)
 
-    async def acting_for(self, principal: str, account_id: int) -> Desk:
-        """Return this desk with the way to the API and the rules of a principal, as they are now."""
+    async def acting_for(self, principal: str, account_id: int, claims: str | None) -> Desk:
+        """Return this desk with the way to the API and the rules, as they are now, of whoever asked with *claims*."""
         if self.mandates is None:
             return self
-        mandate = await self.mandates(principal, account_id)
+        mandate = await self.mandates(principal, account_id, claims)
         return replace(self, gateway=mandate.gateway, policy=mandate.policy, objection=mandate.objection)
 
     @asynccontextmanager

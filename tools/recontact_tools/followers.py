@@ -25,6 +25,7 @@ from recontact_tools.uris import changed_uris, job_uri
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from recontact_tools.models import Job
     from recontact_tools.runtime import Runtime
     from recontact_tools.seats import Seat
     from recontact_tools.shared_looks import Look
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # ours: at Cint's pace some five requests a second while all are young, one when they are old; under our own limit.
 FOLLOWED_AT_ONCE = 64
+# ours: what a person watches at once, and a quarter of all: nobody keeps everybody else from watching.
+FOLLOWED_FOR_EACH = 16
 # ours: a sibling takes over well within three seconds of a death.
 ROUND_SECONDS = 0.5
 # ours: how long a job is followed after the last process that wanted it went away without a word.
@@ -67,18 +70,18 @@ class Followers:
         self._follows = False
         self._renewed = runtime.clock.now()
 
-    async def ask(self, keys: Iterable[JobKey]) -> None:
+    async def ask(self, keys: Iterable[JobKey], *, principal: str) -> None:
         """Have jobs followed while their URIs are watched, but for those that the engine follows and those that ended.
 
         Raises:
             NotFound: The API knows no such job on this target group.
-            Unreachable: So many are followed already.
+            Unreachable: So many are followed already, in all or for *principal*.
         """
         refusals: list[RecontactError] = []
 
         async def one(key: JobKey) -> None:
             try:
-                await self._ask(key)
+                await self._ask(key, principal)
             except RecontactError as refusal:
                 refusals.append(refusal)
 
@@ -92,7 +95,7 @@ class Followers:
         """Return what a job is looked at with: other accounts may take other credentials."""
         return self._runtime if self._runtime_for is None else await self._runtime_for(key.group.account_id)
 
-    async def _ask(self, key: JobKey) -> None:
+    async def _ask(self, key: JobKey, principal: str) -> None:
         runtime, job = await self._with(key), None
         if await runtime.ledger.find_job(key.kind, key.job_id, key.group) is not None:
             return
@@ -100,11 +103,16 @@ class Followers:
             job = (await look_soon(runtime, key.group, key.kind, key.job_id, seconds=FIRST_SECONDS)).job
         if job is not None and job.is_finished:
             return
-        now = runtime.clock.now()
-        wanted = runtime.ledger.elsewhere.want(key, job, now=now, until=now + WANTED_FOR, at_most=FOLLOWED_AT_ONCE)
-        if not await wanted:
+        if not await self._want(key, job, principal):
             raise _too_many()
         self._asked[job_uri(key.group, key.kind, key.job_id)] = key
+
+    async def _want(self, key: JobKey, job: Job | None, principal: str) -> bool:
+        """Have a job followed; who works alone with this server may have all that are followed."""
+        is_alone, now = principal == self._runtime.principal, self._runtime.clock.now()
+        at_most = (FOLLOWED_AT_ONCE, FOLLOWED_AT_ONCE if is_alone else FOLLOWED_FOR_EACH)
+        elsewhere = self._runtime.ledger.elsewhere
+        return await elsewhere.want(key, job, now=now, until=now + WANTED_FOR, owner=principal, at_most=at_most)
 
     async def run(self) -> None:
         """Follow what is wanted, or stand by, for as long as somebody watches or this process follows for others."""
@@ -194,7 +202,8 @@ _NO_RATE = Rate(0.0, 0.0)
 
 def _too_many() -> Unreachable:
     return Unreachable(
-        f"{FOLLOWED_AT_ONCE} jobs that were started elsewhere are followed already; nothing was changed.",
+        f"{FOLLOWED_AT_ONCE} jobs that were started elsewhere are followed already, or {FOLLOWED_FOR_EACH} for you;"
+        " nothing was changed.",
         code=ErrorCode.UNAVAILABLE,
         next_step="Ask for this job with its job tool and wait_seconds instead, or subscribe when another has ended.",
         safe_to_repeat=True,

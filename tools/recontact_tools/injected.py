@@ -1,6 +1,6 @@
 """The parameters that the server fills and the model never sees; the one module here that names the SDK."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from mcp.server.mcpserver import (
@@ -138,7 +138,7 @@ async def _replacement(
     runtime = await _runtime(ctx)
     group = await locate(runtime, target_group_id, project_id, account_id)
     check_write(runtime.rules.policy, group)
-    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key, asks=True)
+    given = Given("replacement", path, ids, ticket, IdType(id_type), column, idempotency_key)
     source = await read_source(runtime, group, given)
     return await wished_from(runtime, group, source, given.id_type, key=idempotency_key)
 
@@ -149,7 +149,8 @@ async def _replacement_confirmation(
     if wished.earlier is not None:
         return Unanswered(reason="not_asked")
     wanted = wished.replacement
-    return await _asked(ctx, await _runtime(ctx), wanted.group, NewList(wanted.ids, wanted.fingerprint))
+    new = NewList(wanted.ids, wanted.fingerprint, wished.source.staged)
+    return await _asked(ctx, await _runtime(ctx), wanted.group, new)
 
 
 # The SDK names this type for every value it injects, and pydantic forgets what nobody holds: building it
@@ -161,6 +162,10 @@ InjectedProgress = Annotated[Progress, Resolve(_progress)]
 InjectedConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_confirmation)]
 InjectedReplacement = Annotated[WishedReplacement, Resolve(_replacement)]
 InjectedReplacementConfirmation = Annotated[ElicitationResult[Confirmation], Resolve(_replacement_confirmation)]
+
+Filler: TypeAlias = Callable[[Context[Any]], Awaitable[Any]]
+# Resolvers that only look at the context of a call: a server may call them itself, for nobody is asked.
+UNASKED: Final[Mapping[Callable[..., Any], Filler]] = {fill: fill for fill in (_runtime, _progress)}
 
 TargetGroupId = Annotated[str, Field(description="ULID, or a pasted Cint URL.")]
 # Undescribed to save room in every list of tools: the server's instructions say once what they default to.

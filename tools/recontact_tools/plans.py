@@ -15,16 +15,21 @@ from recontact_tools.ledger import Plan, PlanPurpose, PlanState
 from recontact_tools.models import TargetGroup
 from recontact_tools.policy import check_write
 from recontact_tools.runtime import Runtime
+from recontact_tools.staged import Staged, ticket_not_valid
 
 _DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class NewList:
-    """What is to replace the stored list: how many IDs, and a digest of the whole wish."""
+    """What is to replace the stored list: how many IDs, and a digest of the whole wish.
+
+    *staged* is the staged file that it is in, which lives as long as anybody may agree, and no longer than it may.
+    """
 
     ids: int
     fingerprint: str
+    staged: Staged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,30 @@ async def open_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -
 async def _new_plan(runtime: Runtime, group: TargetGroup, new: NewList | None) -> Plan:
     plan = await made_plan(runtime, group, new, seconds=runtime.rules.plan_seconds)
     await runtime.ledger.record_plan(plan)
+    await keep_staged(runtime, plan, new)
     return plan
 
 
+async def keep_staged(runtime: Runtime, plan: Plan, new: NewList | None) -> None:
+    """Keep the staged file of a replacement for as long as somebody may agree to its plan, and be asked once more.
+
+    Raises:
+        InvalidInput: It has just been deleted or used: nobody is asked in vain.
+    """
+    if new is None or new.staged is None:
+        return
+    again = runtime.clock.now() + timedelta(seconds=runtime.rules.approval.seconds)
+    until = max(plan.expires_at, min(again, new.staged.kept_until))
+    if not await runtime.ledger.tickets.prolong(new.staged.ticket_id, until=until):
+        refusal = ticket_not_valid()
+        await runtime.ledger.close_plan(plan.plan_id, now=runtime.clock.now(), code=refusal.code)
+        raise refusal
+
+
 async def made_plan(runtime: Runtime, group: TargetGroup, new: NewList | None, *, seconds: float) -> Plan:
-    """Return a plan of this wish and of what is stored now, for so many *seconds*; it is not written yet.
+    """Return a plan of this wish and of what is stored now; it is not written yet.
+
+    It may be agreed to for so many *seconds*, or until the file that it needs is deleted.
 
     Raises:
         InvalidInput: There is nothing to remove.
@@ -81,13 +105,16 @@ async def made_plan(runtime: Runtime, group: TargetGroup, new: NewList | None, *
     await check_no_job_runs(runtime, group)
     count = check_something_stored(await runtime.gateway.get_overview(group))
     now = runtime.clock.now()
+    until = now + timedelta(seconds=seconds)
+    if new is not None and new.staged is not None:
+        until = min(until, new.staged.kept_until)
     return Plan(
         plan_id=runtime.new_id(),
         principal=runtime.principal,
         group=group,
         count=count,
         created_at=now,
-        expires_at=now + timedelta(seconds=seconds),
+        expires_at=until,
         state=PlanState.OPEN,
         purpose=PlanPurpose.REPLACEMENT if new else PlanPurpose.REMOVAL,
         new_ids=new.ids if new else None,

@@ -1,7 +1,6 @@
 """Where the identifiers of an upload come from, read and cleaned: a file here, a staged one, or a short list."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
@@ -36,7 +35,6 @@ class Given:
     id_type: IdType
     column: str | None
     key: str | None = None
-    asks: bool = False  # whether a person is asked before it is used
 
     @property
     def wish(self) -> tuple[str, ...]:
@@ -76,7 +74,6 @@ async def read_source(runtime: Runtime, group: TargetGroup, given: Given) -> Sou
             wish=given.wish,
             column=given.column,
             id_type=given.id_type,
-            waits=timedelta(seconds=runtime.rules.approval.seconds if given.asks else 0.0),
         )
     if not local:
         raise not_read_from_here()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from anyio import to_thread
 
@@ -27,6 +28,29 @@ class Received:
 async def awaited_by(runtime: Runtime, secret: str) -> Ticket | None:
     """Return the ticket that a file may be sent for under this secret; None for every reason why not."""
     return await runtime.ledger.tickets.awaiting(hash_of(secret), now=runtime.clock.now())
+
+
+class Fate(StrEnum):
+    """What became of an address that takes a file, as whoever knows it may hear."""
+
+    WAITING = "waiting"  # for a file
+    ARRIVED = "arrived"  # and kept, until somebody uses it
+    USED = "used"
+    UNUSED = "unused"  # the file was deleted
+    EXPIRED = "expired"  # before a file came
+
+
+async def fate_of(runtime: Runtime, secret: str) -> tuple[Fate, Ticket] | None:
+    """Return what became of the address of this secret; None for one that never was, or is long forgotten."""
+    ticket = await runtime.ledger.tickets.addressed(hash_of(secret))
+    if ticket is None:
+        return None
+    if ticket.used_by is not None:
+        return Fate.USED, ticket
+    lives = runtime.clock.now() < ticket.expires_at
+    if ticket.pieces is None:
+        return (Fate.WAITING if lives else Fate.EXPIRED), ticket
+    return (Fate.ARRIVED if lives else Fate.UNUSED), ticket
 
 
 async def receive(runtime: Runtime, ticket: Ticket, chunks: AsyncIterable[bytes]) -> Received | None:

@@ -14,4 +14,4 @@ async def recorded(desk: Desk, intent_id: str) -> Intent:
 
 async def acting(desk: Desk, intent: Intent) -> Desk:
     """Return the desk as it is for whoever asked for an intent: another person has other rules and credentials."""
-    return await desk.acting_for(intent.principal, intent.group.account_id)
+    return await desk.acting_for(intent.principal, intent.group.account_id, intent.claims)

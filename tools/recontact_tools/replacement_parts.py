@@ -85,6 +85,7 @@ def removal_of(replacement: Replacement, *, now: datetime) -> Intent:
         updated_at=now,
         plan_id=replacement.plan_id,
         parent_id=replacement.replacement_id,
+        claims=replacement.claims,
     )
 
 
@@ -105,4 +106,5 @@ def upload_of(replacement: Replacement, content: bytes, *, now: datetime) -> Int
         created_at=now,
         updated_at=now,
         parent_id=replacement.replacement_id,
+        claims=replacement.claims,
     )

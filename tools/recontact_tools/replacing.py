@@ -57,7 +57,7 @@ async def advance(desk: Desk, replacement_id: str) -> str:
             if replacement.stage is not _KEPT_UNTIL_MENDED:
                 await desk.ledger.snapshots.delete(replacement_id, now=desk.clock.now())
             return replacement.stage.value
-        desk = await desk.acting_for(replacement.principal, replacement.group.account_id)
+        desk = await desk.acting_for(replacement.principal, replacement.group.account_id, replacement.claims)
         move = await _STAGES[replacement.stage](desk, replacement)
         if move is None:
             continue

@@ -94,6 +94,7 @@ class Rules:
 class Runtime:
     """Everything an operation may touch; *principal* is who asks, *places* and *looks* what this process remembers.
 
+    *claims* is what the token of whoever asks says of them, as it is kept with the work that they start.
     *publish* is told the URIs of what changed; *ending* says when waits must come back.
     """
 
@@ -109,3 +110,4 @@ class Runtime:
     looks: SharedLooks = field(default_factory=SharedLooks)
     publish: Publish = publish_nothing
     ending: Ending = field(default_factory=Ending)
+    claims: str | None = None

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +22,14 @@ PIECE_BYTES = 262_144  # ours: twenty pieces of the largest file, and little mem
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A staged file that was not used yet, and until when it can be kept at most while a person is asked."""
+
+    ticket_id: str
+    kept_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What a call is to send: a list, the ticket that is used up with it, or the work that used that up before.
 
@@ -31,6 +39,7 @@ class Source:
     file: RespondentFile
     spending: Spending | None = None
     used_by: str | None = None
+    staged: Staged | None = None
 
 
 def hash_of(secret: str) -> str:
@@ -46,11 +55,8 @@ async def open_ticket(
     wish: tuple[str, ...],
     column: str | None,
     id_type: IdType,
-    waits: timedelta = timedelta(0),
 ) -> Source:
     """Return the staged file of a ticket; *wish* is all that the call says besides, so that it is known again.
-
-    *waits* is for how long a person may be asked before the file is used: it is kept as long, a day at most.
 
     Raises:
         InvalidInput: TICKET_NOT_VALID, the same for every reason; TICKET_EMPTY while nothing has arrived; or what
@@ -68,10 +74,8 @@ async def open_ticket(
         raise _ticket_empty(found)
     content = await _content(runtime, found)
     file = await to_thread.run_sync(lambda: read_identifiers(content, column=column, id_type=id_type))
-    until = min(now + waits, found.created_at + _WAITS_MOST)
-    if until > found.expires_at:
-        await tickets.prolong(found.ticket_id, until=until)
-    return Source(file, Spending(found.ticket_id, said, report_of(file)))
+    kept = Staged(found.ticket_id, found.created_at + _WAITS_MOST)
+    return Source(file, Spending(found.ticket_id, said, report_of(file)), staged=kept)
 
 
 def _used_before(ticket: Ticket, said: str) -> Source:

@@ -45,6 +45,7 @@ async def planned(
         else await digest(*_wish(kind, group, id_type, content, restores)),
         idempotency_key=await _key_digest(runtime, key),
         restores=restores,
+        claims=runtime.claims,
     )
 
 
@@ -102,6 +103,7 @@ async def replacement_wished(
         created_at=now,
         updated_at=now,
         idempotency_key=await _key_digest(runtime, key),
+        claims=runtime.claims,
     )
 
 

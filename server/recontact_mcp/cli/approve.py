@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop, titled, typed
-from recontact_mcp.cli.records import with_ledger
+from recontact_mcp.cli.records import place_of, with_ledger
 
 if TYPE_CHECKING:
     from recontact_tools.deciding import Decisions
     from recontact_tools.ledger import Approval, Ledger
 
 DENY = "deny"
-ELSEWHERE = "Give this terminal the RECONTACT_DATA_DIR, or RECONTACT_DATABASE_URL, that the server has."
+ELSEWHERE = (
+    "If the server keeps its data elsewhere, give this terminal the RECONTACT_DATA_DIR, or RECONTACT_DATABASE_URL, that"
+    " the server has. What was asked for by somebody who signs in over HTTP is decided about on the server's own page."
+)
 
 
 def approve(
@@ -40,6 +43,7 @@ def approve(
     from recontact_tools.runtime import Clock
 
     settings = settings_or_stop()
+    looked_in = place_of(settings)
     if code is not None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         stop("There is no terminal to ask at; nothing was decided.", cure="A person has to run this command.", code=2)
 
@@ -48,21 +52,21 @@ def approve(
         if enrol is not None:
             await _enrol(decisions, enrol)
         else:
-            await (_list(decisions) if code is None else _decide(decisions, code))
+            await (_list(decisions, looked_in) if code is None else _decide(decisions, code, looked_in))
         return True
 
     if not with_ledger(settings, run, otherwise=False):
-        stop("Nothing was asked for here yet.", cure=ELSEWHERE)
+        stop(f"Nothing was asked for yet in {looked_in}.", cure=ELSEWHERE)
 
 
-async def _list(decisions: "Decisions") -> None:
+async def _list(decisions: "Decisions", looked_in: str) -> None:
     from recontact_mcp.access import LOCAL_PRINCIPAL
     from recontact_tools.guardrails import code_shown
     from recontact_tools.plans import asked_for
 
     waiting = await decisions.ledger.approvals.awaited(LOCAL_PRINCIPAL, now=decisions.clock.now())
     if not waiting:
-        person().print("Nothing waits for a decision.")
+        person().print(f"Nothing waits for a decision in {looked_in}.", markup=False, soft_wrap=True)
         return
     table = titled("Waiting for a decision", "Code", "Valid until (UTC)", "Target group", "What")
     for one in waiting:
@@ -79,12 +83,17 @@ async def _enrol(decisions: "Decisions", principal: str) -> None:
     typer.echo(await enrolment(approvals, principal, now=now, lasts=ENROLMENT_LASTS))
 
 
-async def _decide(decisions: "Decisions", code: str) -> None:
+async def _decide(decisions: "Decisions", code: str, looked_in: str) -> None:
     from recontact_mcp.access import LOCAL_PRINCIPAL
+    from recontact_tools.errors import NotFound
     from recontact_tools.guardrails import phrase_of
     from recontact_tools.ledger import Standing
 
-    approval = await decisions.find(code, who=LOCAL_PRINCIPAL)
+    try:
+        approval = await decisions.find(code, who=LOCAL_PRINCIPAL)
+    except NotFound as error:
+        said = f"{error.code.value}: {error.message} Looked in {looked_in}."
+        stop(said, cure=f"{error.next_step} {ELSEWHERE}")
     plan_id, standing = approval.plan.plan_id, approval.standing(decisions.clock.now())
     if standing is not Standing.AWAITING:
         stop(f"There is nothing to decide: {standing.value}.")

@@ -35,6 +35,8 @@ STYLES = {
     "_completed": "green",
     "_proved": "green",
 }
+# What tells the id of a job for the first time, and whose it is.
+_BEGINS = frozenset({"request_accepted", "job_found"})
 FAULTS = ("The ledger cannot be read.", "Look with `recontact-mcp doctor`, and keep it as it is.")
 
 
@@ -45,7 +47,8 @@ def audit(
         typer.Option(metavar="ID", help="Only this target group: its id, or its Cint URL.", show_default=False),
     ] = None,
     job: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only this job, intent or plan.", show_default=False)
+        str | None,
+        typer.Option(metavar="ID", help="Only this job, intent, replacement, snapshot or plan.", show_default=False),
     ] = None,
     last: Annotated[int, typer.Option(help="How many of the newest entries to show; 0 shows all.", min=0)] = 20,
     check: Annotated[
@@ -136,8 +139,11 @@ def style_of(event: str) -> str:
 
 def _what(entry: Recorded, group: str | None) -> str:
     """Say what an entry is about; its target group only where it is not that of the entry before."""
+    # Before the API has given a job its id, an upload or a removal goes by ours; snapshots and replacements always do.
+    own = entry.subject if entry.subject in {"snapshot", "replacement"} else "intent"
     ids = {
-        "job": entry.job_id or entry.intent_id,
+        "job": entry.job_id,
+        own: entry.intent_id if entry.job_id is None or entry.event in _BEGINS else None,
         "plan": None if entry.intent_id else entry.plan_id,
         "for": None if entry.principal == LOCAL_PRINCIPAL else entry.principal,
         "target group": None if entry.target_group_id == group else entry.target_group_id,

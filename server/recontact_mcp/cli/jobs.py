@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recontact_mcp.cli.console import person, settings_or_stop, stop
-from recontact_mcp.cli.records import with_ledger
+from recontact_mcp.cli.records import place_of, with_ledger
 from recontact_tools.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from recontact_mcp.cli.history import Line
+    from recontact_mcp.history import Line
     from recontact_tools.ledger import Ledger
 
 LAST = 20  # ours: a screen full
@@ -43,17 +43,18 @@ def jobs(
     It reads what the servers on this data directory have written down, beside them, and starts nothing. A bar shows
     what is counted: a snapshot, or with --ask the stored IDs. Where nothing is, it shows the time and says "estimate".
     """
-    from recontact_mcp.cli.history import history
     from recontact_mcp.decided import pace_of
+    from recontact_mcp.history import history
 
     settings, group = settings_or_stop(), named_group(target_group)
 
     async def read(ledger: "Ledger") -> "tuple[Line, ...]":
         return await history(ledger, target_group_id=group, last=last, now=datetime.now(UTC), pace=pace_of(settings))
 
-    if not watch:
-        nothing: tuple[Line, ...] = ()
-        _show(with_ledger(settings, read, otherwise=nothing), as_json=as_json)
+    nothing: tuple[Line, ...] = ()
+    lines = with_ledger(settings, read, otherwise=nothing)
+    if not (watch and lines):
+        _show(lines, place_of(settings), as_json=as_json)
         return
     from recontact_mcp.cli.jobs_watch import Watch
 
@@ -79,11 +80,14 @@ def named_group(text: str | None) -> str | None:
         stop(refusal.message, code=2)
 
 
-def _show(lines: "tuple[Line, ...]", *, as_json: bool) -> None:
+def _show(lines: "tuple[Line, ...]", looked_in: str, *, as_json: bool) -> None:
     from recontact_mcp.cli import jobs_screen
 
     if as_json:
         for line in lines:
             typer.echo(jobs_screen.as_json(line, {}))
         return
-    person().print(jobs_screen.table_of(lines, {}, bars=False) if lines else "Nothing was started here yet.")
+    if lines:
+        person().print(jobs_screen.table_of(lines, {}, bars=False))
+    else:
+        person().print(f"Nothing was started yet in {looked_in}.", markup=False, soft_wrap=True)

@@ -10,36 +10,48 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.cli.console import titled
-from recontact_mcp.cli.history import Line, Measured
+from recontact_mcp.history import Line, Measured, counted, time_left
 from recontact_tools.errors import Detail
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.progress import moved
 
 # ours: so that a table of two lines each fits into 80 columns.
 BAR_WIDTH = 14
-# ours: whoever waits counts minutes from here on, not seconds.
-MINUTES_FROM = 120
 _STYLES = {"Completed": "green", "Done": "green", "Failed": "red", "Stuck": "red", "Unknown": "red"}
 
 Counts = Mapping[TargetGroup, int]
 
 
 def table_of(lines: Sequence[Line], counts: Counts, *, bars: bool) -> Table:
-    """Show lines; ids stand under each other in one column, whole, for an id that is cut cannot be copied."""
+    """Show lines; ids stand under each other in one column, whole, for an id that is cut cannot be copied.
+
+    Who asked is told where there is more than one who did, or somebody who signed in.
+    """
+    asked = {line.principal for line in lines} != {LOCAL_PRINCIPAL}
     table = titled("What was started here", "Started", "Target group, job", "What", "Status", "Ends")
-    for column in table.columns[1:3]:
-        column.no_wrap = True
-    table.columns[3].overflow = "fold"
+    table.columns[1].no_wrap = True
+    table.columns[2].no_wrap = not asked
+    for column in table.columns[2:4]:
+        column.overflow = "fold"
     for line in lines:
         table.add_row(
             moment(line.created_at),
             f"{line.group.target_group_id}\n[dim]{escape(line.job_id)}[/]",
-            line.kind if line.ids is None else f"{line.kind}\n[dim]{line.ids:,} IDs[/]",
+            _what(line, asked=asked),
             status_of(line),
             _progress(line, counts) if line.runs and bars else ends_of(line, counts),
         )
     return table
+
+
+def _what(line: Line, *, asked: bool) -> Text:
+    """Say what a line is, of how many IDs, and for whom; the issuer that knows them stands in the JSON only."""
+    what = Text(line.kind)
+    if line.ids is not None:
+        what.append(f"\n{line.ids:,} IDs", style="dim")
+    return what.append(f"\nfor {line.principal.rpartition('#')[2]}", style="dim") if asked else what
 
 
 def moment(instant: datetime) -> str:
@@ -61,21 +73,6 @@ def ends_of(line: Line, counts: Counts) -> str:
     measured = measured_of(line, counts)
     known = f"\n{counted(measured)}" if measured else ""
     return f"{time_left(line)}{known}"
-
-
-def time_left(line: Line) -> str:
-    """Write the estimate of what is left."""
-    if not line.left.high:
-        return "longer than estimated"
-    low, high, unit = line.left.low, line.left.high, "s"
-    if high >= MINUTES_FROM:
-        low, high, unit = low // 60, -(-high // 60), "min"
-    return f"in {low} to {high} {unit}" if low < high else f"in {high} {unit}"
-
-
-def counted(measured: Measured) -> str:
-    """Write how far something is."""
-    return f"{measured.what}: {measured.done:,} of {measured.total:,}"
 
 
 def measured_of(line: Line, counts: Counts) -> Measured | None:
@@ -109,7 +106,8 @@ def _over(bar: ProgressBar, text: Text) -> Table:
 def told(line: Line, counts: Counts) -> str:
     """Write one line of a log about a line."""
     ends = ends_of(line, counts).replace("\n", ", ")
-    return f"{line.kind} {line.job_id}: {line.status}, {'ended ' if line.ended_at else ''}{ends}"
+    asked = "" if line.principal == LOCAL_PRINCIPAL else f" for {line.principal}"
+    return f"{line.kind} {line.job_id}{asked}: {line.status}, {'ended ' if line.ended_at else ''}{ends}"
 
 
 def as_object(line: Line, counts: Counts) -> dict[str, Detail]:
@@ -117,6 +115,7 @@ def as_object(line: Line, counts: Counts) -> dict[str, Detail]:
     measured, proof = measured_of(line, counts), line.proof
     return {
         "created_at": line.created_at.astimezone(UTC).isoformat(),
+        "principal": line.principal,
         "account_id": line.group.account_id,
         "project_id": line.group.project_id,
         "target_group_id": line.group.target_group_id,

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live
 
 from recontact_mcp.cli.console import person
-from recontact_mcp.cli.history import Line
 from recontact_mcp.cli.jobs_screen import as_json, as_object, measured_of, table_of, told
+from recontact_mcp.history import Line
 from recontact_mcp.settings import Settings
 from recontact_mcp.ways import gateway_for
 from recontact_tools.errors import RecontactError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recontact_mcp.cli.console import settings_or_stop, stop, write_json
-from recontact_mcp.cli.records import KEY_CURE, LOOK_CURE, with_ledger
+from recontact_mcp.cli.records import KEY_CURE, LOOK_CURE, place_of, with_ledger
 
 if TYPE_CHECKING:
     from recontact_mcp.settings import Settings
@@ -32,9 +32,11 @@ def show(plan: Annotated[str, typer.Argument(help="The plan's id, as the audit t
         return None if found is None else found.receipt
 
     nothing: str | None = None
-    text = with_ledger(settings_or_stop(), read, otherwise=nothing)
+    settings = settings_or_stop()
+    text = with_ledger(settings, read, otherwise=nothing)
     if text is None:
-        stop("There is no receipt of such a plan.", cure="Ids of plans are in `recontact-mcp audit`.")
+        said = f"There is no receipt of such a plan in {place_of(settings)}."
+        stop(said, cure="Ids of plans are in `recontact-mcp audit`; only what was approved outside the client has one.")
     typer.echo(text)
 
 

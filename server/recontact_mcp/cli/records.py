@@ -55,6 +55,13 @@ def with_ledger(settings: "Settings", work: "Callable[[Ledger], Awaitable[_Resul
     return result
 
 
+def place_of(settings: "Settings") -> str:
+    """Say where this terminal looks; the address of a database may hold a password."""
+    if settings.database_url is not None:
+        return f"the database of RECONTACT_DATABASE_URL (namespace {settings.namespace})"
+    return f"the data directory {settings.home}"
+
+
 def kept_snapshots(settings: "Settings") -> "tuple[Snapshot, ...]":
     """Return what is kept of removals, the latest first.
 

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from recontact_mcp.remote.bodies import WHOLE
+from recontact_mcp.remote.joined import Joined
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.refusals import crowded, envelope, malformed, too_large, too_slow
 
@@ -73,6 +74,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, if its address may have one more."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self.transport = Joined(self.transport, self.loop)
         self._peer = self.client[0] if self.client else ""
         self._wait_for_head()
         if not self.config.peers.arrive(self._peer):

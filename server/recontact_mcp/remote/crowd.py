@@ -62,13 +62,16 @@ class Crowd:
         """Pass a request on, or refuse it."""
         caller, is_call = caller_of(scope), scope["method"] == "POST"
         refused = self._refused(scope, caller) if is_call else None
+        opens = is_call and refused is None and not (is_modern(scope) or session_named(scope))
+        if opens:
+            refused = self._no_session(scope, caller)
         if refused is not None:
             await refused(scope, receive, send)
             return
         if is_call:
             self._busy[caller] += 1
         try:
-            await self._sessions.served(caller, self._app, scope, receive, send, now=self._now)
+            await self._sessions.served(caller, self._app, scope, receive, send, now=self._now, opens=opens)
         finally:
             if is_call:
                 self._leave(caller)
@@ -83,9 +86,7 @@ class Crowd:
         if share.calls_at_once and self._busy[caller] >= share.calls_at_once:
             return refusal(scope, 429, too_many("calls under way", share.calls_at_once))
         wait = self._wait(caller) if share.calls_per_second else 0.0
-        if wait:
-            return refusal(scope, 429, too_often(wait))
-        return None if is_modern(scope) or session_named(scope) else self._no_session(scope, caller)
+        return refusal(scope, 429, too_often(wait)) if wait else None
 
     def _no_session(self, scope: Scope, caller: str) -> Response | None:
         """Say why a request of 2025 that opens a session may not."""

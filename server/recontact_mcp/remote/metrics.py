@@ -62,8 +62,18 @@ class Metrics:
             "recontact_api_request_seconds", "Seconds that they took.", ("operation",), registry=one, buckets=BUCKETS
         )
         self._jobs = Counter("recontact_job_stages", "Stages of jobs, and how they ended.", by_stage, registry=one)
+        self._strangers = Counter(
+            "recontact_refused_strangers",
+            "Requests that were refused before they were looked into.",
+            ("reason",),
+            registry=one,
+        )
         built = Gauge("recontact_build_info", "The version that runs.", ("version",), registry=one)
         built.labels(version("recontact-mcp")).set(1)
+
+    def refuse_stranger(self, reason: str) -> None:
+        """Count a request that was refused because of who else came from there, or how many."""
+        self._strangers.labels(reason).inc()
 
     def look_at(self, opening: Opening, sessions: Sessions, now: Callable[[], float] = anyio.current_time) -> None:
         """Add the numbers that are looked up when somebody asks for them."""

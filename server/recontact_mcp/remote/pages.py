@@ -20,9 +20,21 @@ header, main, footer { max-width: 42rem; margin: 0 auto; padding: 1rem 1.25rem; 
 header p, footer p { color: var(--quiet); font-size: .875rem; margin: 0; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
 h2 { font-size: 1.125rem; margin: 1.5rem 0 .5rem; }
+h3 { font-size: 1rem; margin: .75rem 0 .5rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .375rem 1rem; margin: 1rem 0; }
 dt { color: var(--quiet); }
 dd { margin: 0; overflow-wrap: anywhere; }
+.panel dl { margin: .5rem 0; }
+.cards { list-style: none; margin: 0; padding: 0; }
+.cards li { margin: 0 0 1rem; padding-bottom: .25rem; }
+@media (max-width: 30rem) {
+  dl { grid-template-columns: 1fr; gap: 0; }
+  dd { margin: 0 0 .5rem; }
+}
+.visit { border-top: 1px solid var(--edge); margin: 2rem 0 0; padding: 1rem 0 0; display: flex; flex-wrap: wrap;
+  gap: .5rem 1rem; justify-content: space-between; align-items: center; }
+.visit p { margin: 0; color: var(--quiet); font-size: .875rem; }
+.visit button { margin: 0; }
 code, kbd, output { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 label { display: block; font-weight: 600; margin: 1rem 0 .25rem; }
 input, button, .button { font: inherit; border-radius: .375rem; padding: .5rem .75rem; }

@@ -13,6 +13,7 @@ from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
 from recontact_mcp.remote.sessions import Sessions
+from recontact_mcp.remote.strangers import Allowance, Strangers, tell_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ class Parts:
     clock: Clock
     names: Names  # under which hosts and origins this server may be called
     sessions: Sessions
+    strangers: Strangers
     limits: Limits = DEFAULT_LIMITS
     metrics: Metrics | None = None
 
@@ -71,7 +73,17 @@ def parts_for(
     if metrics is not None:
         server.middleware.insert(0, metrics)
         metrics.look_at(server.opening, sessions)
-    return Parts(settings, server, server.opening, chosen.clock, names, sessions, metrics=metrics)
+    strangers = Strangers(_allowance(settings), refused=metrics.refuse_stranger if metrics else tell_nobody)
+    return Parts(settings, server, server.opening, chosen.clock, names, sessions, strangers, metrics=metrics)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    return Allowance(
+        settings.http_failures_per_minute,
+        settings.auth_questions_at_once,
+        settings.auth_questions_per_second,
+        settings.trusted_proxies,
+    )
 
 
 def _metrics(settings: Settings) -> Metrics | None:

@@ -89,6 +89,24 @@ def too_many(what: str, most: int) -> RateLimited:
     )
 
 
+def too_strange(seconds: float) -> RateLimited:
+    """Refuse one more request that proves nothing, from an address from which too many failed."""
+    return RateLimited(
+        "Too many requests from your address did not show that they may be made; nothing was changed.",
+        next_step="Wait for retry_after_seconds; then sign in again, or ask for a new address or link.",
+        details={"retry_after_seconds": max(1, ceil(seconds))},
+    )
+
+
+def too_many_strangers(seconds: float) -> RateLimited:
+    """Refuse what somebody else would have to be asked about, while too many unknown ones make us ask."""
+    return RateLimited(
+        "Too many people whom this server does not know yet come at once; nothing was changed.",
+        next_step="Wait for retry_after_seconds, and send the same again.",
+        details={"retry_after_seconds": max(1, ceil(seconds))},
+    )
+
+
 def ending() -> Unreachable:
     """Refuse to begin something long on a server that is being stopped."""
     return Unreachable(

@@ -99,12 +99,12 @@ class Beside(uvicorn.Server):
 
 
 def config_of(app: ASGIApp, parts: Parts) -> Config:
-    """Return how the application is served: uvloop and httptools, no access log, and what connections are held to."""
+    """Return how the application is served, and what connections are held to."""
     settings = parts.settings
     config = Config(
         app,
         http=Connection,
-        loop="uvloop",
+        loop="auto",  # uvloop, where there is one for the system
         ws="none",
         lifespan="on",
         log_config=None,  # our own handlers stay

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NAME: Final = MCP_SESSION_ID_HEADER.encode("ascii").lower()
 _OK: Final = 200
+_NOTHING: Final = nullcontext[None]()
 
 
 @dataclass(slots=True)
@@ -34,11 +37,12 @@ class Sessions:
     def __init__(self, idle_seconds: float) -> None:
         self._idle = idle_seconds
         self._open: dict[str, _Session] = {}
+        self._opening: Counter[str] = Counter()
 
     def count(self, caller: str, now: float) -> int:
-        """Count the sessions of a caller that have not ended."""
+        """Count the sessions of a caller that have not ended, and those that are being opened."""
         self._forget(now)
-        return sum(session.caller == caller for session in self._open.values())
+        return self._opening[caller] + sum(session.caller == caller for session in self._open.values())
 
     def total(self, now: float) -> int:
         """Count all sessions that have not ended."""
@@ -46,13 +50,22 @@ class Sessions:
         return len(self._open)
 
     async def served(
-        self, caller: str, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, now: Callable[[], float]
+        self,
+        caller: str,
+        app: ASGIApp,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        now: Callable[[], float],
+        opens: bool = False,
     ) -> None:
-        """Serve a request, and take note of what it does to a session."""
+        """Serve a request, and take note of what it does to a session; *opens* says that it asks for a new one."""
         name = session_named(scope)
         session = self._open.get(name) if name else None
         if session is None or name is None:
-            await app(scope, receive, self._noting(caller, send, now))
+            with self._one_more(caller) if opens else _NOTHING as opened:
+                await app(scope, receive, self._noting(caller, send, now, opened))
             return
         session.busy += 1
         try:
@@ -63,12 +76,30 @@ class Sessions:
             if scope["method"] == "DELETE":
                 self._open.pop(name, None)
 
-    def _noting(self, caller: str, send: Send, now: Callable[[], float]) -> Send:
+    @contextmanager
+    def _one_more(self, caller: str) -> Generator[Callable[[], None]]:
+        """Count a session that is being opened, until it is open or known not to be."""
+        self._opening[caller] += 1
+        left = [caller]
+
+        def opened() -> None:
+            if left:
+                self._opening[left.pop()] -= 1
+                self._opening += Counter()  # forgets who opens none
+
+        try:
+            yield opened
+        finally:
+            opened()
+
+    def _noting(self, caller: str, send: Send, now: Callable[[], float], opened: Callable[[], None] | None) -> Send:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == _OK:
                 name = _named(message.get("headers", []))
                 if name is not None:
                     self._open[name] = _Session(caller, now())
+                    if opened is not None:
+                        opened()
             await send(message)
 
         return noting

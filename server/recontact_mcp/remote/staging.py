@@ -1,6 +1,6 @@
 """Files that people send: a single-use address for a PUT, and a page for whoever has no terminal.
 
-The address is a capability: whoever knows its secret may send one file, and read nothing.
+The address is a capability: whoever knows its secret may send one file, and hear what became of that, but read nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recontact_mcp.data_directory import anticipating_faults
 from recontact_mcp.remote import staging_answers as answers
 from recontact_mcp.remote.staging_page import staging_page
 from recontact_tools.errors import RecontactError
-from recontact_tools.receiving import awaited_by, receive
+from recontact_tools.receiving import awaited_by, fate_of, receive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -63,18 +63,25 @@ class Door:
         await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
-        secret = request.path_params.get("secret")
-        if secret is None and request.method in {"GET", "HEAD"}:
+        in_path, in_header = request.path_params.get("secret"), request.headers.get(SECRET_HEADER)
+        looks = in_path is None and request.method in {"GET", "HEAD"}
+        if looks and in_header is None:
             return staging_page(self._parts.settings.staged_bytes)
-        secret = secret or request.headers.get(SECRET_HEADER, "")
-        answer = await self._answered(request, secret) if request.method == "PUT" else answers.NO_SUCH_ADDRESS
+        answer = answers.NO_SUCH_ADDRESS
+        if looks or request.method == "PUT":
+            answer = await self._answered(request, in_path or in_header or "", looks=looks)
         return answers.response(answer, accept=request.headers.get("accept", ""))
 
-    async def _answered(self, request: Request, secret: str) -> Answer:
+    async def _answered(self, request: Request, secret: str, *, looks: bool) -> Answer:
         try:
             with anticipating_faults():
                 runtime = await self._parts.opening.receiving()
-                ticket = await awaited_by(runtime, secret)
+                with self._parts.strangers.trying(request.scope.get("client")) as one:
+                    fate = await fate_of(runtime, secret) if looks else None
+                    ticket = None if looks else await awaited_by(runtime, secret)
+                    one.proved = (fate or ticket) is not None
+                if fate is not None:
+                    return answers.fate(*fate)
                 if ticket is None:
                     return answers.NO_SUCH_ADDRESS
                 return answers.refusal_of(request.headers, ticket) or await self._taken(request, runtime, ticket)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from recontact_tools.errors import Detail, ErrorCode, InvalidInput, RecontactError
+from recontact_tools.errors import Detail, ErrorCode, InvalidInput, RateLimited, RecontactError
+from recontact_tools.receiving import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _PLAIN: Final = "Send the file as it is, with the curl line that your assistant showed, or through the page."
+_ASK: Final = "Ask your assistant for a new one."
 _KINDS: Final = {
     "duplicate": "given twice",
     "blank": "blank",
@@ -45,6 +48,7 @@ class Answer:
     code: ErrorCode | None
     sentences: tuple[str, ...]
     more: Mapping[str, Detail] = field(default_factory=lambda: MappingProxyType({}))
+    retry_after: int | None = None
 
 
 # One answer for every reason, so that nobody learns which addresses there are or were.
@@ -53,13 +57,14 @@ NO_SUCH_ADDRESS: Final = Answer(
     ErrorCode.NOT_FOUND,
     (
         "This address is of no use: it is unknown, has expired, or a file was sent to it already.",
-        "Ask your assistant for a new one.",
+        _ASK,
     ),
 )
 BUSY: Final = Answer(
     503,
     ErrorCode.RATE_LIMITED,
     ("Too many files are being sent at this moment; nothing was kept.", "Try again in half a minute."),
+    retry_after=30,
 )
 TOO_SLOW: Final = Answer(
     408,
@@ -70,7 +75,7 @@ TOO_SLOW: Final = Answer(
 
 def response(answer: Answer, *, accept: str) -> Response:
     """Write an answer in the form that the sender asks for."""
-    headers = {**_HEADERS, "Retry-After": "30"} if answer is BUSY else _HEADERS
+    headers = {**_HEADERS, "Retry-After": str(answer.retry_after)} if answer.retry_after else _HEADERS
     if "application/json" in accept:
         said = " ".join(answer.sentences)
         fields = {"ok": answer.code is None, "code": answer.code and answer.code.value, "message": said, **answer.more}
@@ -111,11 +116,27 @@ def _too_large(bytes_max: int) -> Answer:
 
 def refused(refusal: RecontactError) -> Answer:
     """Tell why a file was not taken; its address can be used again."""
+    if isinstance(refusal, RateLimited):
+        return Answer(429, refusal.code, (refusal.message, refusal.next_step), retry_after=ceil(refusal.retry_after))
     if not isinstance(refusal, InvalidInput):
         return Answer(503, refusal.code, (refusal.message, "Tell whoever runs this server, or try again later."))
     status = 413 if refusal.code is ErrorCode.FILE_TOO_LARGE else 422
     again = "Nothing was kept; the same address can still be used."
     return Answer(status, refusal.code, (refusal.message, refusal.next_step, again))
+
+
+def fate(became: Fate, ticket: Ticket) -> Answer:
+    """Tell whoever looks at an address again what became of it."""
+    until = f"{ticket.expires_at:%H:%M} UTC"
+    told = {
+        Fate.WAITING: f"A file can be sent here until {until}.",
+        Fate.ARRIVED: "The file has arrived. Tell your assistant that it is uploaded; it is kept, encrypted, until "
+        f"{until}.",
+        Fate.USED: "Your assistant has used the file, which is deleted here. Nothing more can be sent to this address.",
+        Fate.UNUSED: f"The file arrived, was not used until {until}, and was deleted. {_ASK}",
+        Fate.EXPIRED: f"No file came until {until}, so that this address is of no more use. {_ASK}",
+    }
+    return Answer(200, None, (told[became],), {"state": became.value})
 
 
 def received(file: Received) -> Answer:

@@ -1,4 +1,7 @@
-"""The page on which a person drops the file; the secret of its address never leaves the browser but in a header."""
+"""The page where a person drops a file, or sees what became of it.
+
+The secret of its address never leaves the browser but in a header.
+"""
 
 from typing import TYPE_CHECKING, Final
 
@@ -8,11 +11,11 @@ if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
 
 _BODY: Final = """
-<p>Choose the CSV or TXT file with the respondent identifiers, one a line or in a column of its own.
-It is checked here and kept encrypted until your assistant has used it, or for some minutes.</p>
 <noscript><p role="alert">This page needs JavaScript. In a terminal, the curl line that your assistant shows does the
 same.</p></noscript>
 <form id="form" data-max="{most}">
+<p>Choose the CSV or TXT file with the respondent identifiers, one a line or in a column of its own.
+It is checked here and kept encrypted until your assistant has used it, or for some minutes.</p>
 <div class="panel" id="zone">
 <label for="file">File with identifiers</label>
 <input type="file" id="file" accept=".csv,.txt,.tsv,text/csv,text/plain" aria-describedby="hint">
@@ -22,6 +25,7 @@ same.</p></noscript>
 </form>
 <p><progress id="progress" max="100" value="0" aria-label="Upload" hidden></progress></p>
 <p id="status" role="status"></p>
+<p id="next" hidden><a href="/status">See how it goes</a></p>
 <div id="alert" role="alert" hidden></div>
 """
 
@@ -30,7 +34,7 @@ _SCRIPT: Final = """
 (() => {
   const at = (id) => document.getElementById(id);
   const form = at("form"), zone = at("zone"), input = at("file"), send = at("send");
-  const progress = at("progress"), status = at("status"), alert = at("alert");
+  const progress = at("progress"), status = at("status"), alert = at("alert"), next = at("next");
   const secret = location.hash.slice(1), most = Number(form.dataset.max);
   let chosen = null, finished = false;
 
@@ -60,7 +64,8 @@ _SCRIPT: Final = """
     } else if (answer.ok) {
       finished = true;
       input.disabled = true;
-      say(answer.message);
+      say(`${answer.message} For example: \u201cI have uploaded ${chosen.name}.\u201d`);
+      next.hidden = false;
       return;
     } else {
       complain(answer.message);
@@ -102,8 +107,30 @@ _SCRIPT: Final = """
     if (!input.disabled) input.files = event.dataTransfer.files;
     choose(event.dataTransfer.files[0]);
   });
-  if (!secret) {
-    input.disabled = true;
+  // Whoever comes back is told what became of the file, and shown no form that can only fail.
+  const looked = (found, answer) => {
+    if (!answer || answer.state === "waiting" || input.disabled) return;
+    finished = true;
+    form.hidden = true;
+    if (found && answer.state !== "expired" && answer.state !== "unused") {
+      say(answer.message);
+      next.hidden = false;
+    } else {
+      complain(answer.message);
+    }
+  };
+  const look = async () => {
+    const headers = { "Recontact-Upload": secret, Accept: "application/json" };
+    try {
+      const answer = await fetch(location.pathname, { headers, cache: "no-store" });
+      if (answer.ok || answer.status === 404) looked(answer.ok, await answer.json());
+    } catch { /* sending a file tells */ }
+  };
+
+  if (secret) {
+    look();
+  } else {
+    form.hidden = true;
     complain("This address is not complete. Copy all of it from your assistant, or ask for a new one.");
   }
 })();

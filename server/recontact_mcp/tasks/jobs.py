@@ -10,11 +10,12 @@ from mcp.server.subscriptions import SubscriptionBus
 from mcp.shared.subscriptions import ResourceUpdated
 from mcp_types import CallToolRequestParams, CallToolResult
 
-from recontact_mcp.boundary import OPERATIONS, unreadable
 from recontact_mcp.opening import Opening
+from recontact_mcp.refusing import unreadable
 from recontact_mcp.scopes import READING, Scope, check_scopes, of_request
 from recontact_mcp.tasks.judging import judged, running
 from recontact_mcp.tasks.wire import Asking, TaskState
+from recontact_tools.catalog import OPERATIONS
 from recontact_tools.errors import RecontactError
 from recontact_tools.handles import GETTER
 from recontact_tools.ledger import IntentState, LedgerFault, Task

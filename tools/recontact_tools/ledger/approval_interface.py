@@ -93,6 +93,10 @@ class Approvals(Protocol):
         """Return what a principal asked for and nobody has decided yet, oldest first."""
         ...
 
+    async def pending(self, principal: str | None, *, now: datetime, limit: int) -> tuple[Approval, ...]:
+        """Return what is asked and was neither used, closed nor has expired, oldest first: of one principal, or all."""
+        ...
+
     async def approve(
         self, plan_id: str, *, approver: str, evidence: "Evidence", receipt: str, digest: str, now: datetime
     ) -> bool:
@@ -112,6 +116,10 @@ class Approvals(Protocol):
 
     async def issue(self, digest: str, purpose: str, subject: str, *, now: datetime, expires_at: datetime) -> None:
         """Write a value that may be used once, known by its *digest*; expired ones are forgotten."""
+        ...
+
+    async def issued(self, digest: str, purpose: str, *, now: datetime) -> bool:
+        """Tell whether a value was written for this purpose, was not used and has not expired; it is not used up."""
         ...
 
     async def redeem(self, digest: str, purpose: str, *, now: datetime) -> str | None:

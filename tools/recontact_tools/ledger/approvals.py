@@ -72,6 +72,16 @@ def awaited(connection: Connection, principal: str, now: datetime) -> tuple[Appr
     return tuple(_approval_from(row) for row in rows.fetchall())
 
 
+def pending(connection: Connection, principal: str | None, now: datetime, limit: int) -> tuple[Approval, ...]:
+    """Read what is asked and was neither used, closed nor has expired, of one principal or of all."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE coalesce(plans.principal = ?, TRUE) AND plans.state = 'open' AND plans.expires_at > ? "
+        "ORDER BY plans.created_at, plans.plan_id LIMIT ?",
+        (principal, instant(now), limit),
+    )
+    return tuple(_approval_from(row) for row in rows.fetchall())
+
+
 def approve(
     connection: Connection,
     plan_id: str,

@@ -6,13 +6,11 @@ An entry's hash is the SHA-256 of its fields without the hash as JSON: keys sort
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import anyio
-
-from recontact_tools.ledger.database import Connection, Database, Row
+from recontact_tools.ledger.database import Connection, Row
 from recontact_tools.ledger.entries import Entry
 from recontact_tools.ledger.migrations import AUDITED_SINCE
 from recontact_tools.ledger.rows import instant
@@ -164,55 +162,3 @@ def _complete(connection: Connection, verdict: Verdict) -> Verdict:
 
 def _broken(verdict: Verdict, why: str) -> Verdict:
     return replace(verdict, broken_at=verdict.count + 1, why=why)
-
-
-class SqlAudit:
-    """The `AuditTrail` on the ledger's file."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._looking = anyio.Lock()
-        self._begun = 0
-        self._last: tuple[int, Verdict] | None = None
-
-    async def record(self, entry: Entry) -> None:
-        """See `AuditTrail.record`."""
-        await self._database.write(lambda connection: append(connection, entry))
-
-    async def newest(
-        self, limit: int, wanted: Wanted, *, keep: Callable[[Recorded], bool] = lambda _entry: True
-    ) -> tuple[Recorded, ...]:
-        """See `AuditTrail.newest`."""
-        kept: list[Recorded] = []
-        oldest: int | None = None
-        while len(kept) < limit:
-            page = await self._page(oldest, wanted)
-            kept += filter(keep, page)
-            if len(page) < PAGE:
-                break
-            oldest = page[-1].seq
-        return tuple(kept[:limit])
-
-    async def _page(self, oldest: int | None, wanted: Wanted) -> list[Recorded]:
-        return await self._database.read_in_thread(lambda connection: before(connection, oldest, wanted, PAGE))
-
-    async def verify(self, expected: str | None = None) -> Verdict:
-        """See `AuditTrail.verify`; all who ask at once get the answer of one look, which began after they asked."""
-        if expected is not None:
-            return await self._verify(expected)
-        asked = self._begun
-        async with self._looking:
-            if self._last is None or self._last[0] <= asked:
-                self._begun += 1
-                self._last = (self._begun, await self._verify(None))
-            return self._last[1]
-
-    async def _verify(self, expected: str | None) -> Verdict:
-        verdict, further = None, begun(expected)
-        while further != verdict:
-            verdict = further
-            further = await self._verified(verdict)
-        return further
-
-    async def _verified(self, verdict: Verdict) -> Verdict:
-        return await self._database.read_in_thread(lambda connection: verified_page(connection, verdict))

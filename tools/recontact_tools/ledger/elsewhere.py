@@ -13,6 +13,11 @@ KEPT = 10_000
 
 _SELECT = "SELECT kind, account_id, project_id, target_group_id, job_id, job, wanted_until FROM elsewhere"
 _KEY = f"kind = ? AND {OF_GROUP} AND job_id = ?"
+_OWNED = f"UPDATE elsewhere SET wanted_by = ? WHERE {_KEY}"  # noqa: S608 - constants of ours
+_COUNT = """
+    SELECT count(*) AS everybody, coalesce(sum(CASE WHEN wanted_by = ? THEN 1 ELSE 0 END), 0) AS own
+    FROM elsewhere WHERE wanted_until > ?
+"""
 
 
 class SqlElsewhere:
@@ -25,20 +30,21 @@ class SqlElsewhere:
         """See `Elsewhere.find`."""
         return await self._database.read(lambda connection: _one(connection, key))
 
-    async def want(self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, at_most: int) -> bool:
+    async def want(
+        self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, owner: str, at_most: tuple[int, int]
+    ) -> bool:
         """See `Elsewhere.want`."""
 
         def write(connection: Connection) -> bool:
             known = _one(connection, key)
             if known is not None and known.has_ended:
                 return True
-            others = connection.execute(
-                f"SELECT count(*) AS others FROM elsewhere WHERE wanted_until > ? AND NOT ({_KEY})",  # noqa: S608 - a constant
-                (instant(now), *_values(key)),
-            ).fetchone()["others"]
-            if others >= at_most:
+            is_followed = known is not None and known.wanted_until is not None and known.wanted_until > now
+            if not is_followed and not _has_place(connection, now, owner, at_most):
                 return False
             _upsert(connection, key, job, until)
+            if not is_followed:
+                connection.execute(_OWNED, (owner, *_values(key)))
             return True
 
         return await self._database.write(write)
@@ -77,6 +83,11 @@ class SqlElsewhere:
         """See `Elsewhere.give_up`."""
         change = f"UPDATE elsewhere SET wanted_until = NULL WHERE {_KEY}"  # noqa: S608 - as above
         await self._database.write(lambda connection: connection.execute(change, _values(key)))
+
+
+def _has_place(connection: Connection, now: datetime, owner: str, at_most: tuple[int, int]) -> bool:
+    row = connection.execute(_COUNT, (owner, instant(now))).fetchone()
+    return bool(row["everybody"] < at_most[0] and row["own"] < at_most[1])
 
 
 def _is_news(seen: ForeignJob | None, job: Job) -> bool:

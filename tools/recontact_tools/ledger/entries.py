@@ -26,6 +26,7 @@ class Event(StrEnum):
 
     # A tool that can change something was not done: nothing changed, or nobody knows.
     CALL_REFUSED = "call_refused"
+    CALLS_REFUSED = "calls_refused"  # how many more of a kind were, after the first ones within an hour
     CALL_UNSETTLED = "call_unsettled"
     # A person is asked about a removal, and what came of it.
     PLAN_MADE = "plan_made"

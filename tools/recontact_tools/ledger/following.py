@@ -75,10 +75,13 @@ class Elsewhere(Protocol):
         """Return what is known of a job."""
         ...
 
-    async def want(self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, at_most: int) -> bool:
-        """Have a job followed until then, from how it stands now; False if so many others are followed already.
+    async def want(
+        self, key: JobKey, job: Job | None, *, now: datetime, until: datetime, owner: str, at_most: tuple[int, int]
+    ) -> bool:
+        """Have a job followed until then, from how it stands now.
 
-        One that is known to have ended is not followed.
+        False if so many others are followed already, *at_most* in all and for this *owner*. One that somebody has
+        followed takes no further place. One that is known to have ended is not followed.
         """
         ...
 

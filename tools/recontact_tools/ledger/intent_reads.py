@@ -1,5 +1,7 @@
 """What the ledger reads of intents, as plain functions of one connection."""
 
+from typing import Literal
+
 from recontact_tools.ledger.database import Connection
 from recontact_tools.ledger.faults import UnknownIntent
 from recontact_tools.ledger.records import Intent
@@ -7,6 +9,8 @@ from recontact_tools.ledger.rows import ACTIVE, INTENT_COLUMNS, OF_GROUP, group_
 from recontact_tools.models import JobKind, TargetGroup
 
 _SELECT = f"SELECT {INTENT_COLUMNS} FROM intents"  # noqa: S608 - the columns are a constant of ours
+# ours: what somebody looks at stands among so many, and to read past all of a fleet's history would take seconds.
+LATEST = 10_000
 # What is no bare column takes no index: a job is looked up by its ids, not among all of a busy target group.
 _OF_THIS_GROUP = "+account_id = ? AND project_id || '' = ? AND target_group_id || '' = ?"
 
@@ -79,10 +83,24 @@ def of_parent(connection: Connection, parent_id: str) -> tuple[Intent, ...]:
     return tuple(intent_from(row) for row in rows)
 
 
-def recent(connection: Connection, target_group_id: str | None, limit: int) -> tuple[Intent, ...]:
-    """Read the latest intents that are no part of a replacement, the latest first."""
+def recent(
+    connection: Connection, target_group_id: str | None, principal: str | None, limit: int
+) -> tuple[Intent, ...]:
+    """Read the latest intents that are no part of a replacement, the latest first.
+
+    Those of one principal are looked for among the latest of everybody.
+    """
     rows = connection.execute(
-        f"{_SELECT} WHERE parent_id IS NULL AND coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?",
-        (target_group_id, limit),
+        f"{_SELECT} WHERE parent_id IS NULL AND coalesce(target_group_id = ?, TRUE) AND coalesce(principal = ?, TRUE) "
+        "AND position > ? ORDER BY position DESC LIMIT ?",
+        (target_group_id, principal, before_latest(connection, "intents", principal), limit),
     )
     return tuple(intent_from(row) for row in rows)
+
+
+def before_latest(connection: Connection, table: Literal["intents", "replacements"], principal: str | None) -> int:
+    """Return the position behind which to look for what a principal asked for; from the beginning for everybody."""
+    if principal is None:
+        return 0
+    row = connection.execute(f"SELECT coalesce(max(position), 0) AS newest FROM {table}").fetchone()  # noqa: S608 - ours
+    return int(row["newest"]) - LATEST

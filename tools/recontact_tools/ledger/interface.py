@@ -215,8 +215,13 @@ class Ledger(Protocol):
         """Return every restore of RSIDs that has ended and was not compared with what is stored, oldest first."""
         ...
 
-    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
-        """Return the latest intents that are no part of a replacement, the latest first."""
+    async def recent(
+        self, target_group_id: str | None = None, *, principal: str | None = None, limit: int
+    ) -> tuple[Intent, ...]:
+        """Return the latest intents that are no part of a replacement, the latest first.
+
+        Those of one *principal* are found among the latest 10,000 of everybody.
+        """
         ...
 
     async def record_plan(self, plan: Plan) -> None:

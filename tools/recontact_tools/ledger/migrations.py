@@ -6,7 +6,18 @@ Plain SQL and `PRAGMA user_version` instead of Alembic, which would cost SQLAlch
 import sqlite3
 
 from recontact_tools.ledger.faults import LedgerUnavailable
-from recontact_tools.ledger.schema import APPROVALS, AUDIT, FOLLOWING, STAGING, TASKS, UNDO, USAGE
+from recontact_tools.ledger.schema import (
+    APPROVALS,
+    AUDIT,
+    CLAIMS,
+    FOLLOWED_FOR,
+    FOLLOWING,
+    REFUSALS,
+    STAGING,
+    TASKS,
+    UNDO,
+    USAGE,
+)
 
 # Never edit a version that was released: append one. `position` decides the order of rows written within
 # one microsecond. The trigger, not our code, keeps respondent ids out of every settled intent.
@@ -88,6 +99,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     STAGING,
     USAGE,
     APPROVALS,
+    REFUSALS,
+    CLAIMS,
+    FOLLOWED_FOR,
 )
 AUDITED_SINCE = MIGRATIONS.index(AUDIT) + 1
 """The first version of the schema with an audit trail."""

@@ -43,6 +43,8 @@ class Intent:
     *idempotency_key* a digest of the caller's own name for it. *adoptions* counts how often its job was found
     after it had been given up as unknown. *parent_id* is the replacement that it is a part of, *restores* the snapshot
     or the upload whose list it sends again, *proof* how the stored list compared with the sent one afterwards.
+    *claims* is what the token of whoever asked for it said of them, as the server writes it; None where none was asked
+    for, and in what was written before it was kept.
     """
 
     intent_id: str
@@ -68,6 +70,7 @@ class Intent:
     parent_id: str | None = None
     restores: str | None = None
     proof: Proof | None = None
+    claims: str | None = None
 
     @property
     def has_completed(self) -> bool:
@@ -117,7 +120,8 @@ class Replacement:
     """One replacement: *ids* new IDs for *stored_before* old ones, whose snapshot is that of the removal *removal_id*.
 
     The new list is sealed under *replacement_id*. *attempts* counts the stages and the uploads so far. *proof* compares
-    what is stored at the end with what should be: the new list, or the old one where it had to be restored.
+    what is stored at the end with what should be: the new list, or the old one where it had to be restored. *claims*
+    are as in an intent.
     """
 
     replacement_id: str
@@ -136,6 +140,7 @@ class Replacement:
     idempotency_key: str | None = None
     error: dict[str, Detail] | None = None
     proof: Proof | None = None
+    claims: str | None = None
 
     @property
     def has_ended(self) -> bool:

@@ -49,8 +49,10 @@ class Replacements(Protocol):
         """Return every replacement that has not ended, oldest first."""
         ...
 
-    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Replacement, ...]:
-        """Return the latest replacements, the latest first."""
+    async def recent(
+        self, target_group_id: str | None = None, *, principal: str | None = None, limit: int
+    ) -> tuple[Replacement, ...]:
+        """Return the latest replacements, the latest first; of one *principal*, as `Ledger.recent` does."""
         ...
 
     async def move(

@@ -28,7 +28,7 @@ from recontact_tools.models import Caps, IdType, TargetGroup
 
 _COLUMNS = (
     "replacement_id, removal_id, principal, account_id, project_id, target_group_id, id_type, ids, stored_before, "
-    "stage, attempts, plan_id, fingerprint, idempotency_key, error, proof, created_at, updated_at"
+    "stage, attempts, plan_id, fingerprint, idempotency_key, error, proof, created_at, updated_at, claims"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM replacements"  # noqa: S608 - the columns are a constant of ours
 _MARKS = ", ".join("?" for _ in _COLUMNS.split(","))
@@ -47,10 +47,15 @@ def unsettled(connection: Connection) -> tuple[Replacement, ...]:
     return tuple(_replacement(row) for row in rows)
 
 
-def recent(connection: Connection, target_group_id: str | None, limit: int) -> tuple[Replacement, ...]:
-    """Read the latest replacements, the latest first."""
+def recent(
+    connection: Connection, target_group_id: str | None, principal: str | None, limit: int
+) -> tuple[Replacement, ...]:
+    """Read the latest replacements, the latest first; of one principal as `intent_reads.recent` does."""
+    since = intent_reads.before_latest(connection, "replacements", principal)
     rows = connection.execute(
-        f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) ORDER BY position DESC LIMIT ?", (target_group_id, limit)
+        f"{_SELECT} WHERE coalesce(target_group_id = ?, TRUE) AND coalesce(principal = ?, TRUE) AND position > ? "
+        "ORDER BY position DESC LIMIT ?",
+        (target_group_id, principal, since, limit),
     )
     return tuple(_replacement(row) for row in rows)
 
@@ -208,6 +213,7 @@ def _values(replacement: Replacement) -> tuple[str | int | None, ...]:
         proof_text(replacement.proof),
         instant(replacement.created_at),
         instant(replacement.updated_at),
+        replacement.claims,
     )
 
 
@@ -229,4 +235,5 @@ def _replacement(row: Row) -> Replacement:
         proof=proof_from(row["proof"]),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
+        claims=row["claims"],
     )

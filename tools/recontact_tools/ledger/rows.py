@@ -15,7 +15,7 @@ from recontact_tools.models import IdType, Job, JobKind, Reason, TargetGroup
 INTENT_COLUMNS = (
     "intent_id, kind, principal, account_id, project_id, target_group_id, id_type, file_name, ids, "
     "stored_before, state, job_id, job, error, plan_id, created_at, updated_at, settled_by, fingerprint, "
-    "idempotency_key, stored_after, adoptions, parent_id, restores, proof"
+    "idempotency_key, stored_after, adoptions, parent_id, restores, proof, claims"
 )
 PLAN_COLUMNS = (
     "plan_id, principal, account_id, project_id, target_group_id, count, created_at, expires_at, state, purpose, "
@@ -108,6 +108,7 @@ def intent_values(intent: Intent) -> tuple[str | int | None, ...]:
         intent.parent_id,
         intent.restores,
         proof_text(intent.proof),
+        intent.claims,
     )
 
 
@@ -142,6 +143,7 @@ def intent_from(row: Row) -> Intent:
         parent_id=row["parent_id"],
         restores=row["restores"],
         proof=proof_from(row["proof"]),
+        claims=row["claims"],
     )
 
 

@@ -202,6 +202,31 @@ USAGE = (
     "CREATE TABLE principals (principal TEXT PRIMARY KEY, claims TEXT NOT NULL, seen_at TEXT NOT NULL)",
 )
 
+# Refused calls that repeat one another are counted here and told in one entry.
+REFUSALS = (
+    """
+    CREATE TABLE refusals (
+        principal TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        code TEXT NOT NULL,
+        since TEXT NOT NULL,
+        latest TEXT NOT NULL,
+        entries INTEGER NOT NULL,
+        further INTEGER NOT NULL,
+        PRIMARY KEY (principal, subject, code)
+    )
+    """,
+    "CREATE INDEX refusals_by_age ON refusals (since)",
+)
+# Who had a job of elsewhere followed first: nobody may take all places.
+FOLLOWED_FOR = ("ALTER TABLE elsewhere ADD COLUMN wanted_by TEXT",)
+
+# What the token of whoever asked for something claimed stays with it, for what is done about it later and elsewhere.
+CLAIMS = (
+    "ALTER TABLE intents ADD COLUMN claims TEXT",
+    "ALTER TABLE replacements ADD COLUMN claims TEXT",
+)
+
 # Approvals outside the client. A code names a plan and approves nothing; of what may be used once a digest is kept.
 APPROVALS = (
     """

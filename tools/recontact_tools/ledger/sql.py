@@ -9,12 +9,12 @@ from anyio import to_thread
 
 from recontact_tools.errors import Detail, ErrorCode
 from recontact_tools.ledger import intent_reads, intents, known, plans, repeats
-from recontact_tools.ledger.audit import SqlAudit
 from recontact_tools.ledger.database import Database
 from recontact_tools.ledger.elsewhere import SqlElsewhere
 from recontact_tools.ledger.entries import Evidence
 from recontact_tools.ledger.records import Duration, Intent, Plan, Proof
 from recontact_tools.ledger.sql_approvals import SqlApprovals
+from recontact_tools.ledger.sql_audit import SqlAudit
 from recontact_tools.ledger.sql_replacements import SqlReplacements
 from recontact_tools.ledger.sql_snapshots import SqlSnapshots
 from recontact_tools.ledger.sqlite_file import SqliteFile
@@ -163,10 +163,12 @@ class SqlLedger:
         """See `Ledger.unproved`."""
         return await self._database.read_in_thread(intent_reads.unproved)
 
-    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Intent, ...]:
+    async def recent(
+        self, target_group_id: str | None = None, *, principal: str | None = None, limit: int
+    ) -> tuple[Intent, ...]:
         """See `Ledger.recent`."""
         return await self._database.read_in_thread(
-            lambda connection: intent_reads.recent(connection, target_group_id, limit)
+            lambda connection: intent_reads.recent(connection, target_group_id, principal, limit)
         )
 
     async def record_plan(self, plan: Plan) -> None:

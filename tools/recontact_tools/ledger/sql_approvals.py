@@ -33,6 +33,12 @@ class SqlApprovals:
         """See `Approvals.awaited`."""
         return await self._database.read(lambda connection: approvals.awaited(connection, principal, now))
 
+    async def pending(self, principal: str | None, *, now: datetime, limit: int) -> tuple[Approval, ...]:
+        """See `Approvals.pending`."""
+        return await self._database.read_in_thread(
+            lambda connection: approvals.pending(connection, principal, now, limit)
+        )
+
     async def approve(
         self, plan_id: str, *, approver: str, evidence: Evidence, receipt: str, digest: str, now: datetime
     ) -> bool:
@@ -59,6 +65,10 @@ class SqlApprovals:
         """See `Approvals.redeem`."""
         return await self._database.write(lambda connection: _redeem(connection, digest, purpose, now))
 
+    async def issued(self, digest: str, purpose: str, *, now: datetime) -> bool:
+        """See `Approvals.issued`."""
+        return await self._database.read(lambda connection: _issued(connection, digest, purpose, now))
+
     async def add_passkey(self, passkey: Passkey) -> bool:
         """See `Approvals.add_passkey`."""
         return await self._database.write(lambda connection: _add_passkey(connection, passkey))
@@ -82,7 +92,8 @@ def _attempts(connection: Connection, who: str, now: datetime, since: datetime) 
 def _issue(connection: Connection, value: tuple[str, str, str], now: datetime, expires_at: datetime) -> None:
     connection.execute("DELETE FROM used_once WHERE expires_at <= ?", (instant(now),))
     connection.execute(
-        "INSERT INTO used_once (digest, purpose, subject, expires_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO used_once (digest, purpose, subject, expires_at) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (digest) DO NOTHING",
         (*value, instant(expires_at)),
     )
 
@@ -93,6 +104,13 @@ def _redeem(connection: Connection, digest: str, purpose: str, now: datetime) ->
         (digest, purpose, instant(now)),
     ).fetchone()
     return None if row is None else str(row["subject"])
+
+
+def _issued(connection: Connection, digest: str, purpose: str, now: datetime) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM used_once WHERE digest = ? AND purpose = ? AND expires_at > ?", (digest, purpose, instant(now))
+    ).fetchone()
+    return row is not None
 
 
 def _add_passkey(connection: Connection, passkey: Passkey) -> bool:

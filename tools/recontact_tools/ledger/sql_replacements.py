@@ -41,10 +41,12 @@ class SqlReplacements:
         """See `Replacements.unsettled`."""
         return await self._database.read_in_thread(replacing.unsettled)
 
-    async def recent(self, target_group_id: str | None = None, *, limit: int) -> tuple[Replacement, ...]:
+    async def recent(
+        self, target_group_id: str | None = None, *, principal: str | None = None, limit: int
+    ) -> tuple[Replacement, ...]:
         """See `Replacements.recent`."""
         return await self._database.read_in_thread(
-            lambda connection: replacing.recent(connection, target_group_id, limit)
+            lambda connection: replacing.recent(connection, target_group_id, principal, limit)
         )
 
     async def move(

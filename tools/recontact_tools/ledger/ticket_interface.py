@@ -57,6 +57,10 @@ class Tickets(Protocol):
         """Return the unexpired ticket that a file may still be sent for."""
         ...
 
+    async def addressed(self, url_hash: str) -> Ticket | None:
+        """Return the ticket of an address, whatever became of it, until it is forgotten."""
+        ...
+
     async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
         """Keep the sealed pieces of a whole file; False unless its ticket is still waiting for one."""
         ...
@@ -68,8 +72,8 @@ class Tickets(Protocol):
         """
         ...
 
-    async def prolong(self, ticket_id: str, *, until: datetime) -> None:
-        """Keep a file that arrived and was not used until then, if that is later."""
+    async def prolong(self, ticket_id: str, *, until: datetime) -> bool:
+        """Keep a file that arrived and was not used until then, if that is later; False where it is there no more."""
         ...
 
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:

@@ -40,6 +40,10 @@ class SqlTickets:
         """See `Tickets.awaiting`."""
         return await self._database.read(lambda connection: awaiting(connection, url_hash, now))
 
+    async def addressed(self, url_hash: str) -> Ticket | None:
+        """See `Tickets.addressed`."""
+        return await self._database.read(lambda connection: addressed(connection, url_hash))
+
     async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
         """See `Tickets.fill`."""
         return await self._database.write(lambda connection: fill(connection, ticket_id, pieces, ids, now))
@@ -52,9 +56,9 @@ class SqlTickets:
         await self._database.write(lambda connection: let_go(connection, found.ticket_id, now))
         return await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
 
-    async def prolong(self, ticket_id: str, *, until: datetime) -> None:
+    async def prolong(self, ticket_id: str, *, until: datetime) -> bool:
         """See `Tickets.prolong`."""
-        await self._database.write(lambda connection: prolong(connection, ticket_id, until))
+        return await self._database.write(lambda connection: prolong(connection, ticket_id, until))
 
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
         """See `Tickets.sealed`."""
@@ -109,6 +113,12 @@ def awaiting(connection: Connection, url_hash: str, now: datetime) -> Ticket | N
     return row and _ticket(row)
 
 
+def addressed(connection: Connection, url_hash: str) -> Ticket | None:
+    """Read the ticket of an address, whatever became of it."""
+    row = connection.execute(f"{_SELECT} WHERE url_hash = ?", (url_hash,)).fetchone()
+    return row and _ticket(row)
+
+
 def fill(connection: Connection, ticket_id: str, pieces: Sequence[bytes], ids: int, now: datetime) -> bool:
     """Keep a file, if its ticket still waits for one: of two at once, one is kept."""
     filled = connection.execute(
@@ -141,13 +151,14 @@ def let_go(connection: Connection, ticket_id: str, now: datetime) -> None:
     )
 
 
-def prolong(connection: Connection, ticket_id: str, until: datetime) -> None:
-    """Keep a file that waits to be used for longer."""
-    connection.execute(
-        "UPDATE tickets SET expires_at = ? "
-        "WHERE ticket_id = ? AND expires_at < ? AND pieces IS NOT NULL AND emptied = 0 AND used_by IS NULL",
-        (instant(until), ticket_id, instant(until)),
+def prolong(connection: Connection, ticket_id: str, until: datetime) -> bool:
+    """Keep a file that waits to be used for longer, or as long as it would be; False where it is there no more."""
+    kept = connection.execute(
+        "UPDATE tickets SET expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END "
+        "WHERE ticket_id = ? AND pieces IS NOT NULL AND emptied = 0 AND used_by IS NULL",
+        (instant(until), instant(until), ticket_id),
     )
+    return kept.rowcount == 1
 
 
 def spend(connection: Connection, spending: Spending, work_id: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from recontact_tools.ledger.entries import Entry, Word
@@ -76,6 +77,18 @@ class AuditTrail(Protocol):
 
     async def record(self, entry: Entry) -> None:
         """Append an entry that belongs to no change of the ledger; it is durable when the call returns."""
+        ...
+
+    async def record_refusal(self, entry: Entry) -> None:
+        """Append the entry of a call that was refused and changed nothing, or count it if it repeats others.
+
+        Of one principal, tool and code the first few within an hour are entries; how many more there were is one,
+        written when the hour is over. All processes count together.
+        """
+        ...
+
+    async def settle_refusals(self, *, now: datetime) -> None:
+        """Append how many more calls were refused in each hour that is over."""
         ...
 
     async def newest(

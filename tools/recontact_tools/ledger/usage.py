@@ -1,13 +1,11 @@
-"""What each principal did today, and who they were when they were last seen; caps are held where work is opened."""
+"""What each principal did today; caps are held where work is opened."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from recontact_tools.ledger.database import Connection, Database
 from recontact_tools.ledger.faults import CapReached
-from recontact_tools.ledger.rows import instant
 from recontact_tools.models import Caps, JobKind
 
 if TYPE_CHECKING:
@@ -21,24 +19,13 @@ _COUNT = """
     removals = usage.removals + excluded.removals
     RETURNING uploads, ids, removals
 """
-_SEEN = """
-    INSERT INTO principals (principal, claims, seen_at) VALUES (?, ?, ?)
-    ON CONFLICT (principal) DO UPDATE SET claims = excluded.claims, seen_at = excluded.seen_at
-"""
 
 
 class Usage(Protocol):
     """What each principal did today, and who they were."""
 
-    async def remember(self, principal: str, claims: Mapping[str, list[str]], *, now: datetime) -> None:
-        """Remember what the token of a principal claims, for what is done for them later and elsewhere.
-
-        Of one whose claims are as they were when they last changed, nothing is written.
-        """
-        ...
-
     async def claims_of(self, principal: str) -> dict[str, list[str]]:
-        """Return what the token of a principal claimed when it was last seen."""
+        """Return what the token of a principal claimed when an earlier version last saw it; work keeps its own now."""
         ...
 
     async def today(self, principal: str, *, now: datetime) -> Caps:
@@ -51,13 +38,6 @@ class SqlUsage:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def remember(self, principal: str, claims: Mapping[str, list[str]], *, now: datetime) -> None:
-        """See `Usage.remember`."""
-        if await self.claims_of(principal) == claims:  # as nearly always: nothing is written for it
-            return
-        text = json.dumps(claims, sort_keys=True)
-        await self._database.write(lambda connection: connection.execute(_SEEN, (principal, text, instant(now))))
 
     async def claims_of(self, principal: str) -> dict[str, list[str]]:
         """See `Usage.claims_of`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from math import ceil
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -39,7 +40,10 @@ def told(
             return await endpoint(self, request)
         except RecontactError as error:
             words, status = f"{error.message} {error.next_step}", STATUS.get(type(error), 503)
-            return views.trouble_page("That did not work", words, status=status)
+            answer = views.trouble_page("That did not work", words, status=status)
+            if error.retry_after:
+                answer.headers["retry-after"] = str(ceil(error.retry_after))
+            return answer
         except CannotTell:
             return views.trouble_page("Nobody can sign in now", _NO_ISSUER, status=503)
         except HTTPException as error:  # of what reads forms, whose words are not ours
@@ -50,9 +54,10 @@ def told(
     return answering
 
 
-def with_code(path: str, code: str | None) -> str:
-    """Return a path of ours with a code to be filled in, if there is one."""
-    return f"{path}?{urlencode({'code': code})}" if code else path
+def with_query(path: str, **values: str | None) -> str:
+    """Return a path of ours with those values that there are."""
+    given = {name: value for name, value in values.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -12,7 +12,9 @@ from recontact_mcp.remote.approval.entering import Entering, stranger
 from recontact_mcp.remote.approval.passkeys import Passkeys
 from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.approval.registering import Registering
-from recontact_mcp.remote.approval.views import Shown, Signing
+from recontact_mcp.remote.approval.signing_out import SigningOut
+from recontact_mcp.remote.approval.status import StatusPages
+from recontact_mcp.remote.approval.views import Shown, Signing, Visit
 from recontact_tools.deciding import PASSKEY, passkey_needed
 from recontact_tools.errors import NotAllowed, NotFound, RateLimited
 from recontact_tools.ledger import Standing
@@ -42,6 +44,8 @@ class Pages:
             Route(PATH, self.show, methods=["GET"]),
             Route(PATH, self.decide, methods=["POST"]),
             *Entering(self._place).routes(),
+            *SigningOut(self._place).routes(),
+            *StatusPages(self._place).routes(),
             *(Registering(self._place).routes() if self._place.passkeys else []),
         ]
 
@@ -49,17 +53,18 @@ class Pages:
     async def show(self, request: Request) -> Response:
         """Show what is asked under a code, or ask for the code."""
         decisions = await self._place.decisions()
-        sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session, code = sessions.of(request, now=now), request.query_params.get("code")
+        sessions = self._place.sessions(decisions)
+        session, code = await self._place.visitor(decisions, request), request.query_params.get("code")
         if session is None:
             return stranger(self._place, code)
+        visit = Visit(session.principal, sessions.leaving(session, now=decisions.clock.now()))
         if not code:
-            return entrance.code_form(session.principal, PATH)
+            return entrance.code_form(visit, PATH)
         try:
             approval = await decisions.find(code, who=session.principal)
         except (NotFound, RateLimited) as error:
             status = STATUS[type(error)]
-            return entrance.code_form(session.principal, PATH, trouble=error.message, status=status)
+            return entrance.code_form(visit, PATH, trouble=f"{error.message} {error.next_step}", status=status)
         return self._shown(await self._seen(decisions, sessions, session, approval))
 
     @told
@@ -67,7 +72,7 @@ class Pages:
         """Approve or deny what the form is about, once."""
         decisions = await self._place.decisions()
         sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session = sessions.of(request, now=now)
+        session = await self._place.visitor(decisions, request)
         if session is None:
             return stranger(self._place, None)
         form = await form_of(request)
@@ -115,7 +120,8 @@ class Pages:
         )
         token = sessions.form(session, plan.plan_id, now=now)
         signing = await self._signing(decisions, session, approval)
-        return Shown(approval, approval.standing(now), session.principal, restoring, decisions.kept, token, signing)
+        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        return Shown(approval, approval.standing(now), visit, restoring, decisions.kept, token, signing)
 
     def _shown(self, shown: Shown, *, trouble: str | None = None) -> Response:
         if shown.standing is not Standing.AWAITING:

@@ -19,7 +19,15 @@ def place_of(parts: Parts) -> Place:
     sign_in = sign_in_for(parts.settings, f"{parts.base_url}{SIGNED_IN_PATH}")
     links = parts.settings.auth_issuer is None  # then only this machine is served
     passkeys = parts.settings.approval_passkey != "off"
-    return Place(parts.base_url, parts.names.origins, parts.opening.decisions, sign_in, links=links, passkeys=passkeys)
+    return Place(
+        parts.base_url,
+        parts.names.origins,
+        parts.opening.decisions,
+        sign_in,
+        links=links,
+        passkeys=passkeys,
+        strangers=parts.strangers,
+    )
 
 
 def routes(parts: Parts) -> list[BaseRoute]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from recontact_mcp.remote.approval.sessions import Sessions
+from recontact_mcp.remote.approval.sessions import LOOKING_LASTS, Sessions
 from recontact_mcp.remote.approval.tokens import Tokens
+from recontact_mcp.remote.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from starlette.requests import Request
+
+    from recontact_mcp.remote.approval.sessions import Session
     from recontact_mcp.remote.approval.signing_in import SignIn
     from recontact_tools.deciding import Decisions
     from recontact_tools.ledger import Approvals
@@ -24,11 +28,14 @@ LINK_PATH: Final = f"{PATH}/link"
 SIGN_IN_PATH: Final = f"{PATH}/sign-in"
 PASSKEY_PATH: Final = f"{PATH}/passkey"
 SIGNED_IN_PATH: Final = f"{PATH}/signed-in"
+SIGN_OUT_PATH: Final = f"{PATH}/sign-out"
+STATUS_PATH: Final = "/status"
 ENROLMENT_LASTS: Final = timedelta(hours=1)  # ours: to hand it over in person
 # ours: as long as an approval may take; it works once, whoever comes first.
 LINK_LASTS: Final = timedelta(minutes=30)
 _LINK: Final = "link"
 _ENROL: Final = "enrol"
+_ENDED: Final = "ended visit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Place:
     sign_in: SignIn | None = None
     links: bool = False
     passkeys: bool = False
+    strangers: Strangers = field(default_factory=Strangers)
 
     @property
     def secure(self) -> bool:
@@ -53,6 +61,20 @@ class Place:
     def sessions(self, decisions: Decisions) -> Sessions:
         """Return what reads and writes its cookies."""
         return Sessions(Tokens.under(decisions.seal), secure=self.secure)
+
+    async def visitor(self, decisions: Decisions, request: Request, *, looking: bool = False) -> Session | None:
+        """Return who has signed in and not out again, to decide or only *looking*; None for a stranger."""
+        sessions, now = self.sessions(decisions), decisions.clock.now()
+        session = sessions.looking(request, now=now) if looking else sessions.of(request, now=now)
+        ended = decisions.ledger.approvals.issued
+        if session is None or await ended(digest_of(session.visit), _ENDED, now=now):
+            return None
+        return session
+
+    async def end(self, decisions: Decisions, session: Session) -> None:
+        """End a visit, whoever still has its cookies."""
+        now, issue = decisions.clock.now(), decisions.ledger.approvals.issue
+        await issue(digest_of(session.visit), _ENDED, session.principal, now=now, expires_at=now + LOOKING_LASTS)
 
     async def link(self, code: str, principal: str) -> str:
         """Make a link that lets whoever opens it first in as *principal*, with the code filled in."""

@@ -11,7 +11,7 @@ from recontact_mcp.remote.approval.answering import STRANGE, form_of, told
 from recontact_mcp.remote.approval.entering import stranger
 from recontact_mcp.remote.approval.passkeys import Passkeys
 from recontact_mcp.remote.approval.place import PASSKEY_PATH, PATH, may_enrol
-from recontact_mcp.remote.approval.views import TROUBLE, alert
+from recontact_mcp.remote.approval.views import TROUBLE, Visit, alert, visit_of
 from recontact_mcp.remote.pages import html, page
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Registering:
         """Show the form, to whoever is signed in."""
         decisions = await self._place.decisions()
         sessions = self._place.sessions(decisions)
-        session = sessions.of(request, now=decisions.clock.now())
+        session = await self._place.visitor(decisions, request)
         if session is None:
             return stranger(self._place, None)
         return await self._asked(decisions, sessions, session)
@@ -56,7 +56,7 @@ class Registering:
         """Keep a passkey for whom the code was made."""
         decisions = await self._place.decisions()
         sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session = sessions.of(request, now=now)
+        session = await self._place.visitor(decisions, request)
         if session is None:
             return stranger(self._place, None)
         form = await form_of(request)
@@ -81,7 +81,8 @@ class Registering:
         challenge = await self._passkeys.to_register(approvals, session.principal, now=now)
         token = sessions.form(session, _FORM, now=now)
         status = 200 if trouble is None else 403
-        return registration(session.principal, token, challenge, trouble=trouble, status=status)
+        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        return registration(visit, token, challenge, trouble=trouble, status=status)
 
 
 REGISTER: Final = """
@@ -101,20 +102,20 @@ form.addEventListener('submit', async event => {
 
 
 def registration(
-    viewer: str, token: str, challenge: Challenge, *, trouble: str | None = None, status: int = 200
+    visit: Visit, token: str, challenge: Challenge, *, trouble: str | None = None, status: int = 200
 ) -> HTMLResponse:
     """Ask for the code with which a passkey may be registered, and for the passkey."""
     body = html(
-        "{trouble}{silent}<p>Signed in as <code>{viewer}</code>.</p>"
+        "{trouble}{silent}"
         '<form method="post" id="register" class="panel" data-options="{options}">'
         '<input type="hidden" name="token" value="{token}"><input type="hidden" name="nonce" value="{nonce}">'
         '<input type="hidden" name="passkey"><label for="enrolment">Enrolment code</label>'
         '<input id="enrolment" name="enrolment" required autocomplete="off" spellcheck="false" maxlength="100"'
         ' aria-describedby="enrolment-hint"><p class="hint" id="enrolment-hint">From whoever runs this server.</p>'
-        "<button>Register this device</button></form>",
+        "<button>Register this device</button></form>{visit}",
         trouble=alert(trouble),
         silent=TROUBLE,
-        viewer=viewer,
+        visit=visit_of(visit),
         options=challenge.options,
         token=token,
         nonce=challenge.nonce,

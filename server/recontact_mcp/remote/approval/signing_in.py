@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,11 +16,11 @@ from jwt.exceptions import PyJWTError
 
 from recontact_mcp.callers import principal_of
 from recontact_mcp.remote.authorization.discovery import Endpoints
-from recontact_mcp.remote.authorization.fetching import CannotTell, fetched, posted
+from recontact_mcp.remote.authorization.fetching import CannotTell, NotGranted, fetched, posted
 from recontact_mcp.remote.authorization.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from recontact_mcp.settings import Settings
 
@@ -49,6 +50,8 @@ class SignIn:
     redirect_uri: str
     keys: Keys
     endpoints: Endpoints
+    login_seconds: int = 0  # how long ago a person may have signed in there; 0: it does not matter
+    wall: Callable[[], float] = time.time
 
     async def begin(self) -> Begun:
         """Return where a person signs in.
@@ -67,9 +70,18 @@ class SignIn:
             "nonce": nonce,
             "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("="),
             "code_challenge_method": "S256",
+            **({"max_age": str(self.login_seconds)} if self.login_seconds else {}),
         }
         joint = "&" if "?" in url else "?"
         return Begun(f"{url}{joint}{urlencode(asked)}", state, nonce, verifier)
+
+    def belongs(self, brought: Mapping[str, str], begun: Mapping[str, str]) -> bool:
+        """Tell whether what a browser brings back belongs to what was *begun*, before anybody is asked."""
+        if not brought.get("code"):
+            return False
+        if brought.get("iss", self.issuer) != self.issuer:  # source: RFC 9207 section 2.4, mix-up
+            return False
+        return hmac.compare_digest(brought.get("state", "").encode(), begun["state"].encode())
 
     async def finish(self, brought: Mapping[str, str], begun: Mapping[str, str]) -> str | None:
         """Return the principal who has signed in; None if what came back does not belong to what was *begun*.
@@ -77,23 +89,31 @@ class SignIn:
         Raises:
             CannotTell: The issuer gave no usable answer.
         """
-        code = brought.get("code")
-        if not code or not hmac.compare_digest(brought.get("state", "").encode(), begun["state"].encode()):
-            return None
-        if brought.get("iss", self.issuer) != self.issuer:  # source: RFC 9207 section 2.4, mix-up
+        if not self.belongs(brought, begun):
             return None
         form = {
             "grant_type": "authorization_code",
-            "code": code,
+            "code": brought["code"],
             "redirect_uri": self.redirect_uri,
             "code_verifier": begun["verifier"],
         }
         url = await self.endpoints.url("token_endpoint")
         answer = await posted(url, form, user=self.client_id, password=self.client_secret)
         claims = await self._claims(answer.get("id_token"))
-        if claims is None or not hmac.compare_digest(str(claims["nonce"]).encode(), begun["nonce"].encode()):
+        if claims is None or not self._is_fresh(claims.get("auth_time")):
+            return None
+        if not hmac.compare_digest(str(claims["nonce"]).encode(), begun["nonce"].encode()):
             return None
         return principal_of(self.issuer, claims["sub"])
+
+    def _is_fresh(self, signed_in: object) -> bool:
+        """Tell whether somebody has signed in lately, as the issuer was asked to make sure (`max_age`)."""
+        if not self.login_seconds:
+            return True
+        # source: OpenID Connect Core 1.0 section 2: an issuer that was asked for it says when
+        if isinstance(signed_in, bool) or not isinstance(signed_in, int | float):
+            return False
+        return signed_in + self.login_seconds + self.leeway_seconds >= self.wall()
 
     async def _claims(self, token: object) -> dict[str, Any] | None:
         """Return what an id token says, if it is one of this issuer for this client."""
@@ -139,7 +159,8 @@ def sign_in_for(settings: Settings, redirect_uri: str) -> SignIn | None:
         redirect_uri=redirect_uri,
         keys=Keys(key_set),
         endpoints=endpoints,
+        login_seconds=settings.approval_login_seconds,
     )
 
 
-__all__ = ["Begun", "CannotTell", "SignIn", "sign_in_for"]
+__all__ = ["Begun", "CannotTell", "NotGranted", "SignIn", "sign_in_for"]

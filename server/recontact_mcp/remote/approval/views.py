@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from recontact_mcp.remote.approval.place import PASSKEY_PATH
+from recontact_mcp.remote.approval.place import PASSKEY_PATH, SIGN_OUT_PATH, STATUS_PATH
 from recontact_mcp.remote.pages import Html, html, joined, page
 from recontact_tools.guardrails import phrase_of
 from recontact_tools.ledger import Standing
@@ -26,12 +26,20 @@ _NOTHING: Final = Html()
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks at a page, and the token of the form that ends their visit."""
+
+    viewer: str
+    leaving: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A plan as it is shown: how it stands, how long putting everything back would take, and whose eyes see it."""
 
     approval: Approval
     standing: Standing
-    viewer: str
+    visit: Visit
     restoring: Eta
     kept: timedelta
     token: str
@@ -50,7 +58,8 @@ def decision(shown: Shown, action: str, *, trouble: str | None = None, status: i
     """Show everything about a plan, and the way to approve or deny it."""
     plan, signing = shown.approval.plan, shown.signing
     missing = html('<p role="alert">{told}</p>', told=_NO_PASSKEY) if signing.missing else _NOTHING
-    body = joined([alert(trouble), facts(shown), missing, _form(shown, action), _register(signing)])
+    asked = [alert(trouble), facts(shown), missing, _form(shown, action), _register(signing)]
+    body = joined([*asked, visit_of(shown.visit)])
     script = None if signing.challenge is None else SIGN
     return page(_QUESTION[plan.new_ids is None], body, status=status, script=script)
 
@@ -89,7 +98,7 @@ def facts(shown: Shown) -> Html:
     """Say who asks for what, and what it would mean."""
     plan = shown.approval.plan
     group = plan.group
-    asker = f"you ({plan.principal})" if plan.principal == shown.viewer else plan.principal
+    asker = f"you ({plan.principal})" if plan.principal == shown.visit.viewer else plan.principal
     rows = {
         "Asked by": f"{asker}, through an assistant",
         "What": f"{asked_for(plan)}.",
@@ -140,7 +149,29 @@ def _signed(challenge: Challenge) -> Html:
 def settled(shown: Shown) -> HTMLResponse:
     """Say that there is nothing to decide, and why."""
     title, told = _SETTLED[shown.standing]
-    return page(title, joined([html('<p role="status">{told}</p>', told=told), facts(shown)]))
+    said = html('<p role="status">{told}</p>', told=told)
+    return page(title, joined([said, _going_on(shown), facts(shown), visit_of(shown.visit)]))
+
+
+def _going_on(shown: Shown) -> Html:
+    """Show whoever asked the way to what came of it."""
+    approval = shown.approval
+    if approval.work_id is None or approval.plan.principal != shown.visit.viewer:
+        return _NOTHING
+    return html('<p><a href="{path}/{work}">See how it goes</a></p>', path=STATUS_PATH, work=approval.work_id)
+
+
+def visit_of(visit: Visit) -> Html:
+    """Say who is signed in, and offer what else there is, and the way out."""
+    return html(
+        '<div class="visit"><p>Signed in as <code>{viewer}</code>. <a href="{status}">What waits and runs</a></p>'
+        '<form method="post" action="{leave}"><input type="hidden" name="leaving" value="{token}">'
+        '<button class="quiet">Sign out</button></form></div>',
+        viewer=visit.viewer,
+        status=STATUS_PATH,
+        leave=SIGN_OUT_PATH,
+        token=visit.leaving,
+    )
 
 
 _SETTLED: Final = {

@@ -18,8 +18,9 @@ from recontact_mcp.remote.authorization.lasting import served_for
 from recontact_mcp.remote.authorization.metadata import metadata_url, resource_of
 from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
 from recontact_mcp.remote.bodies import body_of
-from recontact_mcp.remote.refusals import MCP_PATH
+from recontact_mcp.remote.refusals import MCP_PATH, refusal
 from recontact_mcp.scopes import NONE, READING, granted, of_request
+from recontact_tools.errors import RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ def entrance(parts: Parts, app: ASGIApp, refusing: Callable[[ASGIApp], ASGIApp])
     if issuer is None:
         return app
     resource = resource_of(parts)
-    verifier = verifier_for(parts.settings, issuer, parts.settings.auth_audience or resource)
+    verifier = verifier_for(parts.settings, issuer, parts.settings.auth_audience or resource, parts.strangers)
     return Entrance(app, verifier, Challenges(metadata_url(resource)), refusing)
 
 
@@ -86,10 +87,12 @@ class Entrance:
         if kind.lower() != "bearer":
             return None, self.challenges.missing()
         try:
-            token = await self.verifier.verify_token(text.strip())
+            token = await self.verifier.verify_token(text.strip(), scope.get("client"))
         except CannotTell:
             logger.error("The authorization server gave no usable answer, so nobody is let in")  # noqa: TRY400 - no more
             return None, self.challenges.unavailable()
+        except RateLimited as refused:
+            return None, refusal(scope, 429, refused)
         return token, self.challenges.invalid()
 
 

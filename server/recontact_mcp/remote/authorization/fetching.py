@@ -17,10 +17,15 @@ SECONDS: Final = 5.0
 # ours: a hundred keys; whatever is larger is no such document.
 BYTES_MAX: Final = 262_144
 _OK: Final = 200
+_REFUSED: Final = 400  # source: RFC 6749 section 5.2; 401 is about our own credentials
 
 
 class CannotTell(Exception):
     """The authorization server gave no usable answer, so that nobody can be let in for now."""
+
+
+class NotGranted(CannotTell):
+    """The authorization server answered that it does not take what it was sent."""
 
 
 @cache
@@ -41,6 +46,7 @@ async def posted(url: str, form: Mapping[str, str], *, user: str, password: str)
     """Return the JSON object that answers a form, sent with the server's own credentials.
 
     Raises:
+        NotGranted: The form was refused.
         CannotTell: There is none.
     """
     request = httpx.Request("POST", url, data=dict(form), headers={"accept": "application/json"})
@@ -52,7 +58,10 @@ async def _exchanged(request: httpx.Request, auth: httpx.Auth | None = None) -> 
         async with httpx.AsyncClient(verify=_trust(), timeout=SECONDS, follow_redirects=False) as client:
             answer = await client.send(request, auth=auth, stream=True)
             try:
-                return _object(answer.status_code, await _content(answer))
+                content = await _content(answer)
+                if answer.status_code == _REFUSED:
+                    raise NotGranted
+                return _object(answer.status_code, content)
             finally:
                 await answer.aclose()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, RecursionError):

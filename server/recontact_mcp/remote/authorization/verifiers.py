@@ -14,26 +14,29 @@ from recontact_mcp.remote.authorization.signed import SignedTokens
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
+    from recontact_mcp.remote.strangers import Client, Strangers
     from recontact_mcp.settings import Settings
 
 
 class Verifier(Protocol):
     """What checks tokens."""
 
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """Return what a good token says, None of any other.
+    async def verify_token(self, token: str, client: Client = None) -> AccessToken | None:
+        """Return what a good token says, None of any other; *client* is where it comes from.
 
         Raises:
             CannotTell: Nobody can say for now whether it is good.
+            RateLimited: Too many that nobody knows came from there, or at once.
         """
         ...
 
 
-def verifier_for(settings: Settings, issuer: str, audience: str) -> Verifier:
+def verifier_for(settings: Settings, issuer: str, audience: str, strangers: Strangers) -> Verifier:
     """Return what checks tokens, by the settings; nothing is fetched before the first token."""
     leeway = settings.auth_leeway_seconds
     if settings.auth_introspection_url is not None:
-        return IntrospectedTokens(_Asking(settings, settings.auth_introspection_url), issuer, audience, leeway)
+        ask = _Asking(settings, settings.auth_introspection_url)
+        return IntrospectedTokens(ask, issuer, audience, leeway, strangers)
     keys = Keys(_KeySet(issuer, settings.auth_jwks_url))
     return SignedTokens(keys, issuer, audience, settings.auth_algorithms, settings.auth_token_type, leeway)
 

@@ -16,6 +16,8 @@ Kind: TypeAlias = Literal["upload", "removal", "restore", "replacement"]
 
 # ours: reading 100,000 IDs at Cint takes two minutes; a proof that is not there by then could not be made.
 PROVING = timedelta(minutes=5)
+# ours: whoever waits counts minutes from here on, not seconds.
+MINUTES_FROM = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Line:
 
     *left* is how long it may still take and *elapsed* how many seconds it has taken, while it *runs*; *ended_at* is
     there afterwards. *measured* is what the ledger counts of it, *counted_from* the stored IDs before it, by which
-    a count that is asked for later tells how far it is.
+    a count that is asked for later tells how far it is. *work_id* is our own id of it, *principal* who asked for it,
+    *said* our own words about what went wrong.
     """
 
     created_at: datetime
@@ -50,17 +53,35 @@ class Line:
     proof: Proof | None = None
     measured: Measured | None = None
     counted_from: int | None = None
+    principal: str
+    work_id: str
+    said: str | None = None
 
 
 async def history(
-    ledger: Ledger, *, target_group_id: str | None, last: int, now: datetime, pace: float
+    ledger: Ledger,
+    *,
+    last: int,
+    now: datetime,
+    pace: float,
+    target_group_id: str | None = None,
+    principal: str | None = None,
 ) -> tuple[Line, ...]:
-    """Return the latest that were started, the latest first."""
-    intents = await ledger.recent(target_group_id, limit=last)
-    replacements = await ledger.replacements.recent(target_group_id, limit=last)
+    """Return the latest that were started, the latest first: of everybody, or those that one principal asked for."""
+    intents = await ledger.recent(target_group_id, principal=principal, limit=last)
+    replacements = await ledger.replacements.recent(target_group_id, principal=principal, limit=last)
     lines = [await _of_intent(ledger, one, now=now, pace=pace) for one in intents]
     lines += [await _of_replacement(ledger, one, now=now, pace=pace) for one in replacements]
     return tuple(sorted(lines, key=lambda line: line.created_at, reverse=True)[:last])
+
+
+async def line_of(ledger: Ledger, work_id: str, *, now: datetime, pace: float) -> Line | None:
+    """Return the line of one intent or replacement by our own id of it."""
+    replacement = await ledger.replacements.get(work_id)
+    if replacement is not None:
+        return await _of_replacement(ledger, replacement, now=now, pace=pace)
+    intent = await ledger.get(work_id)
+    return None if intent is None else await _of_intent(ledger, intent, now=now, pace=pace)
 
 
 async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: float) -> Line:
@@ -84,6 +105,9 @@ async def _of_intent(ledger: Ledger, intent: Intent, *, now: datetime, pace: flo
         proof=intent.proof,
         measured=await _snapshot_taken(ledger, intent),
         counted_from=intent.stored_before if intent.state is IntentState.STARTED else None,
+        principal=intent.principal,
+        work_id=intent.intent_id,
+        said=_message(intent.error),
     )
 
 
@@ -117,6 +141,10 @@ def _code(error: Mapping[str, Detail] | None) -> str | None:
     return str(error["code"]) if error else None
 
 
+def _message(error: Mapping[str, Detail] | None) -> str | None:
+    return str(error["message"]) if error else None
+
+
 async def _snapshot_taken(ledger: Ledger, intent: Intent) -> Measured | None:
     """Return how far the snapshot is that a planned removal waits for."""
     if intent.kind is not JobKind.REMOVAL or intent.state is not IntentState.PLANNED:
@@ -144,6 +172,9 @@ async def _of_replacement(ledger: Ledger, replacement: Replacement, *, now: date
         code=_code(replacement.error),
         proof=replacement.proof,
         measured=next(filter(None, measured), None),
+        principal=replacement.principal,
+        work_id=replacement.replacement_id,
+        said=_message(replacement.error),
     )
 
 
@@ -151,3 +182,18 @@ def _stage(replacement: Replacement) -> str:
     if replacement.stage is Stage.REFUSED:
         return _refused(replacement.error)
     return _proved(replacement.stage.value.capitalize(), replacement.proof)
+
+
+def time_left(line: Line) -> str:
+    """Write the estimate of what is left."""
+    if not line.left.high:
+        return "longer than estimated"
+    low, high, unit = line.left.low, line.left.high, "s"
+    if high >= MINUTES_FROM:
+        low, high, unit = low // 60, -(-high // 60), "min"
+    return f"in {low} to {high} {unit}" if low < high else f"in {high} {unit}"
+
+
+def counted(measured: Measured) -> str:
+    """Write how far something is."""
+    return f"{measured.what}: {measured.done:,} of {measured.total:,}"
