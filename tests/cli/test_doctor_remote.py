@@ -61,7 +61,7 @@ def test_an_issuer_without_a_client_for_the_approval_page_is_warned_of(
 def test_an_issuer_that_calls_itself_otherwise_fails(tmp_path: Path, issuer: AuthorizationServer) -> None:
     told = {"RECONTACT_AUTH_ISSUER": f"{issuer.issuer}/other", "RECONTACT_PUBLIC_URL": PUBLIC, **SIGNS_IN}
     assert looked(tmp_path, **told)["Issuer of tokens"] == "fail"
-    keys = {"RECONTACT_AUTH_JWKS_URL": f"{issuer.issuer}/jwks"}
+    keys = {"RECONTACT_AUTH_JWKS_URL": f"{issuer.issuer}/jwks.json"}
     assert looked(tmp_path, **told, **keys)["Issuer of tokens"] == "ok"
 
 

@@ -96,7 +96,7 @@ async def examine(settings: Settings, named: Pasted | None = None) -> "tuple[lis
     ]
     usable = all(finding.state != "fail" for finding in findings)
     findings += await examine_api(settings, named, usable=usable)
-    findings += [look.defaults(settings), *look.upload_roots(settings.upload_roots)]
+    findings += [look.defaults(settings), *look.upload_roots(settings)]
     findings += [await look.changes(settings, usable=usable), *look.permissions(settings)]
     findings += [*await shared_key(settings), *await remote(settings), *await traces(os.environ)]
     tools = await look.tools(settings)

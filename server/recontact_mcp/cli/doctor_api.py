@@ -25,7 +25,7 @@ async def examine_api(settings: "Settings", named: "Pasted | None", *, usable: b
 
     if not usable:
         name = look.EMBEDDED if settings.embedded else "API"
-        return [Finding(name, "skip", "not looked at: the data directory comes first")]
+        return [Finding(name, "skip", "not looked at: where data are kept comes first")]
     try:
         way = await (_embedded(settings) if settings.embedded else _network(settings, named))
         if any(finding.state == "fail" for finding in way):

@@ -5,7 +5,6 @@
 
 import platform
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,9 +66,11 @@ def _is_database(path: Path) -> bool:
         return False
 
 
-def upload_roots(roots: Sequence[Path]) -> tuple[Finding, ...]:
-    """Look whether files can be uploaded by path, and whether every root is there."""
-    name = "Upload root"
+def upload_roots(settings: "Settings") -> tuple[Finding, ...]:
+    """Look whether files can be uploaded by path, and whether every root is there; over HTTP none is read."""
+    name, roots = "Upload root", settings.upload_roots
+    if not roots and settings.auth_issuer is not None:
+        return (Finding(name, "ok", "none: people send their files over HTTP"),)
     if not roots:
         return (
             Finding(
@@ -96,7 +97,7 @@ async def changes(settings: "Settings", *, usable: bool) -> Finding:
     if settings.read_only:
         return Finding(name, "ok", "read-only: none")
     if not usable:
-        return Finding(name, "skip", "not looked at: the data directory comes first")
+        return Finding(name, "skip", "not looked at: where data are kept comes first")
     try:
         await to_thread.run_sync(_rehearse, settings.data_dir)
     except Exception as error:  # noqa: BLE001 (whatever it is, uploads would fail with it too)

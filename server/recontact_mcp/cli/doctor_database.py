@@ -4,10 +4,12 @@
 # ruff: noqa: PLC0415
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 
 from recontact_mcp.cli.findings import Finding
+from recontact_mcp.cli.reaching import is_reachable
 
 if TYPE_CHECKING:
     from recontact_mcp.settings import Settings
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "PostgreSQL"
 CURE = (
-    "Check RECONTACT_DATABASE_URL: the host, the database and the user must be there, and the user may make schemas. "
+    "Check RECONTACT_DATABASE_URL: the database and the user must be there, with this password, the user may make"
+    " schemas, and what stands after ? must be words that PostgreSQL knows. "
     "PostgreSQL 13 or later, reached directly or through a pooler that keeps sessions."
 )
 
@@ -28,7 +31,20 @@ KEY_CURE = "Set RECONTACT_SNAPSHOT_KEY to the same value for every server (opens
 
 async def database(settings: "Settings") -> tuple[Finding, ...]:
     """Look whether the database answers and holds what this version can use; nothing is made for it."""
-    return () if settings.database_url is None else (await to_thread.run_sync(_look, settings),)
+    if settings.database_url is None:
+        return ()
+    found = await to_thread.run_sync(_look, settings)
+    return (await _closer(settings.database_url.get_secret_value()) or found if found.state == "fail" else found,)
+
+
+async def _closer(url: str) -> Finding | None:
+    """Say what is wrong where that is the address: the database's own word for it may hold a name or a host."""
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port or 5432  # source: PostgreSQL, the default port
+    if host is None or await is_reachable(host, port):
+        return None
+    cure = "Start it, or correct host and port in RECONTACT_DATABASE_URL; look at what a firewall lets through."
+    return Finding(NAME, "fail", f"nobody can be reached at {host}, port {port}", cure)
 
 
 async def shared_key(settings: "Settings") -> tuple[Finding, ...]:

@@ -5,17 +5,13 @@
 
 from typing import TYPE_CHECKING
 
-import anyio
-
+from recontact_mcp.cli.doctor_issuer import ISSUER, issuer_looks
 from recontact_mcp.cli.findings import Finding
 from recontact_mcp.settings import variable
 
 if TYPE_CHECKING:
     from recontact_mcp.settings import Settings
 
-# ours: longer than the three addresses take at which an issuer may tell of itself.
-LOOK_SECONDS = 20.0
-ISSUER = "Issuer of tokens"
 APPROVALS = "Approval page"
 
 
@@ -24,7 +20,7 @@ async def remote(settings: "Settings") -> tuple[Finding, ...]:
     frozen = _frozen(settings)
     if settings.auth_issuer is None:
         return (*_without_issuer(settings), *frozen)
-    return (await _issuer(settings, settings.auth_issuer), *_public_url(settings), *_approvals(settings), *frozen)
+    return (*await issuer_looks(settings, settings.auth_issuer), *_public_url(settings), *_approvals(settings), *frozen)
 
 
 def _without_issuer(settings: "Settings") -> tuple[Finding, ...]:
@@ -37,24 +33,6 @@ def _without_issuer(settings: "Settings") -> tuple[Finding, ...]:
         return ()
     seen = f"{', '.join(map(variable, idle))} without RECONTACT_AUTH_ISSUER: over HTTP no token is asked for"
     return (Finding(ISSUER, "warn", seen, "Set RECONTACT_AUTH_ISSUER, or unset the others."),)
-
-
-async def _issuer(settings: "Settings", issuer: str) -> Finding:
-    """Look whether an issuer tells where its keys are, as the first token would need."""
-    from recontact_mcp.remote.authorization.discovery import discovered
-    from recontact_mcp.remote.authorization.fetching import CannotTell
-
-    if settings.auth_jwks_url or settings.auth_introspection_url:
-        return Finding(ISSUER, "ok", f"{issuer}: where its tokens are checked is set")
-    with anyio.move_on_after(LOOK_SECONDS):
-        try:
-            await discovered(issuer, "jwks_uri")
-        except CannotTell:
-            pass
-        else:
-            return Finding(ISSUER, "ok", f"{issuer} says where its keys are")
-    seen = f"{issuer} does not say where its keys are, or calls itself otherwise: no token can be checked"
-    return Finding(ISSUER, "fail", seen, "Write RECONTACT_AUTH_ISSUER as in `iss`, or set RECONTACT_AUTH_JWKS_URL.")
 
 
 def _public_url(settings: "Settings") -> tuple[Finding, ...]:
