@@ -112,6 +112,30 @@ def test_the_local_user_is_bound_by_the_settings_alone(explain: Explain, monkeyp
     assert explain("upload_recontacts", "--subject", "ann")[1]["error"]["rule"] == "RECONTACT_READ_ONLY"
 
 
+def test_of_a_removal_it_is_said_who_has_to_agree(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(tool: str = "remove_all_recontacts") -> object:
+        return explain(tool, "--subject", "ann")[1].get("approval")
+
+    anybody = told()
+    monkeypatch.setenv("RECONTACT_APPROVAL_APPROVERS", "https://issuer.example#boss")
+    either = told("replace_recontacts")
+    monkeypatch.setenv("RECONTACT_APPROVAL_TWO_PERSON", "true")
+    monkeypatch.setenv("RECONTACT_PUBLIC_URL", "https://recontacts.example")
+    monkeypatch.setenv("RECONTACT_APPROVAL_CLIENT_ID", "me")
+    monkeypatch.setenv("RECONTACT_APPROVAL_CLIENT_SECRET", "canary")
+    monkeypatch.setenv("RECONTACT_APPROVAL_PASSKEY", "required")
+    approver = told()
+    shown = CliRunner().invoke(app, ["explain", "remove_all_recontacts", "--subject", "ann"]).stdout
+    words = "Then a person has to agree (human-oob): RECONTACT_APPROVAL_APPROVERS, with a passkey"
+    assert anybody == {"minimum": "human-oob", "by": ["whoever asks"], "passkey": False}
+    assert either == {"minimum": "human-oob", "by": ["whoever asks", "RECONTACT_APPROVAL_APPROVERS"], "passkey": False}
+    assert approver == {"minimum": "human-oob", "by": ["RECONTACT_APPROVAL_APPROVERS"], "passkey": True}
+    assert (words in shown, told("upload_recontacts")) == (True, None)
+    for name in ("AUTH_ISSUER", "ACCESS_FILE", "APPROVAL_CLIENT_ID", "APPROVAL_CLIENT_SECRET", "APPROVAL_PASSKEY"):
+        monkeypatch.delenv(f"RECONTACT_{name}")
+    assert "(client-elicited)" in CliRunner().invoke(app, ["explain", "remove_all_recontacts"]).stdout
+
+
 @pytest.mark.usefixtures("environment")
 def test_a_person_reads_it_in_words() -> None:
     denied = CliRunner().invoke(app, ["explain", "upload_recontacts", *READER])

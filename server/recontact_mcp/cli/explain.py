@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from recontact_mcp.cli.console import person, settings_or_stop, stop, write_json
 if TYPE_CHECKING:
     from recontact_mcp.access import Claims
     from recontact_mcp.callers import Caller, Callers
+    from recontact_mcp.settings import Settings
     from recontact_mcp.verdicts import Place, Verdict
     from recontact_tools.errors import Detail
 
@@ -51,23 +52,39 @@ def explain(
 
     if tool not in {operation.name for operation in EVERYTHING}:
         stop("There is no such tool.", cure=f"Tools: {', '.join(operation.name for operation in EVERYTHING)}.", code=2)
-    callers, place = _callers(), _place(target_group, project, account)
+    settings = settings_or_stop()
+    callers, place = _callers(settings), _place(target_group, project, account)
     scopes = None if scope is None else granted(scope.split())
     found = verdict(lambda: _who(callers, subject, _claims(claim or [])), tool, place, scopes=scopes)
+    agreeing = _agreeing(settings, tool) if found.refusal is None else None
     if as_json:
-        write_json(_told(found))
+        write_json(_told(found) if agreeing is None else {**_told(found), "approval": agreeing})
     else:
-        _show(found)
+        _show(found, agreeing)
     if found.refusal is not None:
         raise typer.Exit(1)
 
 
-def _callers() -> Callers:
+def _agreeing(settings: Settings, tool: str) -> dict[str, Detail] | None:
+    """Say how sure it must be that a person agrees, and who may; None for what nobody is asked about."""
+    from recontact_mcp.decided import approval_rules_of
+    from recontact_tools.approving import TOOL
+
+    if tool not in TOOL.values():
+        return None
+    # Over HTTP, which is where an issuer says who asks, more is needed than a client's word.
+    rules = approval_rules_of(settings, settings.auth_issuer)
+    who = ["RECONTACT_APPROVAL_APPROVERS"] if rules.approvers else []
+    if not rules.two_person:
+        who.insert(0, "whoever asks")
+    return {"minimum": rules.minimum.value, "by": [*who], "passkey": rules.passkey}
+
+
+def _callers(settings: Settings) -> Callers:
     from recontact_mcp.access_source import callers_for
     from recontact_mcp.decided import policy_of
     from recontact_mcp.settings import SettingsError
 
-    settings = settings_or_stop()
     try:
         return callers_for(settings, policy_of(settings), asked_over_http=True)
     except SettingsError as error:
@@ -115,7 +132,7 @@ def _told(found: Verdict) -> dict[str, Detail]:
     return shown if found.refusal is None else {**shown, "error": found.refusal.as_dict()}
 
 
-def _show(found: Verdict) -> None:
+def _show(found: Verdict, agreeing: dict[str, Detail] | None) -> None:
     console = person()
     if found.refusal is None:
         console.print("Allowed.", style="bold green")
@@ -131,5 +148,9 @@ def _show(found: Verdict) -> None:
         else {"uploads": found.caps.uploads, "IDs": found.caps.ids, "removals": found.caps.removals}
     )
     limits = [f"{most} {what}" for what, most in caps.items() if most is not None]
+    if agreeing is not None:
+        by = " or ".join(str(one) for one in cast("list[Detail]", agreeing["by"]))
+        key = ", with a passkey" if agreeing["passkey"] else ""
+        console.print(f"Then a person has to agree ({agreeing['minimum']}): {by}{key}", markup=False)
     if limits:
         console.print(f"At most, in a day (UTC): {', '.join(limits)}", markup=False)
