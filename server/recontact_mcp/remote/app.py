@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from recontact_mcp.remote import approval, authorization, health, staging
 from recontact_mcp.remote.bodies import Bodies
+from recontact_mcp.remote.cross_origin import cross_origin
 from recontact_mcp.remote.crowd import Crowd, Share
 from recontact_mcp.remote.front import Front
 from recontact_mcp.remote.mcp_endpoint import McpEndpoint
@@ -47,7 +48,7 @@ class Application:
         bodies = {**dict.fromkeys(STREAMING), MCP_PATH: parts.settings.http_body_bytes}
         reading = Bodies(self._route, parts.limits, bodies)
         refusing = partial(Bodies, limits=parts.limits, most=bodies, keeps=False)
-        entered = authorization.entrance(parts, reading, refusing)
+        entered = cross_origin(parts, authorization.entrance(parts, reading, refusing))
         self._served = Front(entered, parts.names, parts.limits, parts.opening.ending)
 
     def running(self) -> AbstractAsyncContextManager[None]:

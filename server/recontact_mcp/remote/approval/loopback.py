@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from recontact_mcp.remote.approval.endpoints import Pages
+from recontact_mcp.remote.approval.own_user import OwnUser
 from recontact_mcp.remote.approval.place import Place
 from recontact_mcp.remote.bodies import Bodies
 from recontact_mcp.remote.front import Front
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 # ours: a browser that is there opens at once; the caller, who waits meanwhile, can also be sent to a terminal.
 BROWSER_SECONDS: Final = 10.0
-# Reads the link from where no list of processes shows it; what browsers print must not reach the stream of MCP.
+# Reads the link from where no list of processes shows it, though that of the browser will: see `OwnUser`. What browsers
+# print must not reach the stream of MCP.
 _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.read()))"
 
 
@@ -92,7 +94,11 @@ async def loopback_pages(
         limits, names = Limits(), Names(base_url, frozenset({name}), place.origins)
         app = Starlette(
             routes=Pages(place).routes(),
-            middleware=[Middleware(Front, names, limits, Ending()), Middleware(Bodies, limits, {})],
+            middleware=[
+                Middleware(OwnUser),
+                Middleware(Front, names, limits, Ending()),
+                Middleware(Bodies, limits, {}),
+            ],
         )
         # No access log: links would be in it.
         config = uvicorn.Config(
