@@ -289,6 +289,11 @@ class Place:
         pending = "SELECT 1 FROM workflow_status WHERE status = 'PENDING'"
         return bool(rows(replace(self.service, schema="recontact_engine"), pending))
 
+    async def open_first(self, victim: Host) -> None:
+        """Let a server that is going to be killed be ready to execute before another one is there that could."""
+        if self.database_url is not None:
+            await victim.call("get_recontact_overview")
+
     async def stand_by(self, victim: Host, sibling: Host, tasks: anyio.abc.TaskGroup) -> None:
         """Let a server stand by for one that is going to be killed, which is the one to do the work until then."""
         if self.database_url is None:

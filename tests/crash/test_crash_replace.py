@@ -83,20 +83,22 @@ async def test_a_replacement_killed_anywhere_is_finished_by_the_server_that_stan
 ) -> None:
     await place.store()
     path = place.write_file(NEW, "new.csv")
-    async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
-        async with anyio.create_task_group() as tasks:
-            await place.stand_by(victim, sibling, tasks)
-            await victim.death(partial(replace_and_stay, victim, path))
-        await ended(place, sibling)
-        stored = place.seen("upload-rsids-by-file").stored
-        if moment in NOT_YET:
-            assert (replacements(place), stored) == ([], place.ids)
-            await replace(sibling, path)
+    async with hosting(CRASH_AT=moment) as victim:
+        await place.open_first(victim)
+        async with hosting() as sibling:
+            async with anyio.create_task_group() as tasks:
+                await place.stand_by(victim, sibling, tasks)
+                await victim.death(partial(replace_and_stay, victim, path))
+            await ended(place, sibling)
             stored = place.seen("upload-rsids-by-file").stored
-        assert (replacements(place), stored) == (["done"], frozenset(NEW))
-        assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
-        assert place.seen("remove-all-rsids").jobs == ("Completed",)
-        await sibling.kill()
+            if moment in NOT_YET:
+                assert (replacements(place), stored) == ([], place.ids)
+                await replace(sibling, path)
+                stored = place.seen("upload-rsids-by-file").stored
+            assert (replacements(place), stored) == (["done"], frozenset(NEW))
+            assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
+            assert place.seen("remove-all-rsids").jobs == ("Completed",)
+            await sibling.kill()
 
 
 RESTORING = [
@@ -132,14 +134,16 @@ async def test_a_restore_killed_anywhere_is_finished_and_proved_by_the_server_th
         await remover.call("get_removal_job", job_id=removal["job_id"], wait_seconds=20)
         await remover.kill()
     assert place.seen("remove-all-rsids").stored == frozenset()
-    async with hosting(CRASH_AT=moment) as victim, hosting() as sibling:
-        async with anyio.create_task_group() as tasks:
-            await place.stand_by(victim, sibling, tasks)
-            await victim.death(partial(restore_and_stay, victim))
-        await place.settle(sibling)
-        job_id = place.intents()[-1]["job_id"]
-        report = await sibling.call("get_upload_job", job_id=job_id, wait_seconds=20)
-        assert report["proof"] == {**report["proof"], "equal": True, "missing": 0, "extra": 0}
-        assert place.seen("upload-rsids-by-file").stored == place.ids
-        assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
-        await sibling.kill()
+    async with hosting(CRASH_AT=moment) as victim:
+        await place.open_first(victim)
+        async with hosting() as sibling:
+            async with anyio.create_task_group() as tasks:
+                await place.stand_by(victim, sibling, tasks)
+                await victim.death(partial(restore_and_stay, victim))
+            await place.settle(sibling)
+            job_id = place.intents()[-1]["job_id"]
+            report = await sibling.call("get_upload_job", job_id=job_id, wait_seconds=20)
+            assert report["proof"] == {**report["proof"], "equal": True, "missing": 0, "extra": 0}
+            assert place.seen("upload-rsids-by-file").stored == place.ids
+            assert place.seen("upload-rsids-by-file").jobs[1:] == ("Completed",)
+            await sibling.kill()
