@@ -36,11 +36,12 @@ from recontact_tools.models import Job, JobKind, Reason
 from recontact_tools.plans import question
 from recontact_tools.policy import Policy
 from recontact_tools.remove_all_recontacts import remove_all_recontacts
+from recontact_tools.revived import revived
 from recontact_tools.runtime import Clock, Rules, Runtime
 from recontact_tools.schedule import settle_delays, settled_within
 from recontact_tools.settling import count_looks
 from recontact_tools.stages import follow, send, settle
-from recontact_tools.starting import ANSWER_WAITED_FOR_SECONDS, repeated, revived, start
+from recontact_tools.starting import ANSWER_WAITED_FOR_SECONDS, repeated, start
 from recontact_tools.wishes import planned
 
 pytestmark = pytest.mark.anyio

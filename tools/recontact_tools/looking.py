@@ -16,10 +16,11 @@ from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import Job, JobKind, TargetGroup
 from recontact_tools.policy import check_read
 from recontact_tools.progress import Moved, moved
+from recontact_tools.revived import revived
 from recontact_tools.runtime import Runtime
 from recontact_tools.schedule import first_look, next_waiting_look
 from recontact_tools.shared_looks import Look
-from recontact_tools.starting import awaited, revived
+from recontact_tools.starting import awaited
 from recontact_tools.telling import Told
 
 # ours: with the longest wait of 45 s still less than the 60 s after which hosts give a call up.

@@ -16,15 +16,8 @@ from recontact_tools.errors import (
     AnswerAwaited,
     Detail,
     ErrorCode,
-    FeatureMissing,
     JobRunning,
-    NotAllowed,
-    NotFound,
-    NotPermitted,
-    OutcomeUnknown,
-    RateLimited,
     RecontactError,
-    Refused,
     Unreachable,
 )
 from recontact_tools.handles import GETTER, HandleFields, is_preparing
@@ -41,6 +34,7 @@ from recontact_tools.ledger import (
 )
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType
+from recontact_tools.revived import revived
 from recontact_tools.runtime import Runtime
 from recontact_tools.staged import ticket_not_valid
 from recontact_tools.wishes import asked_before, key_conflict
@@ -61,20 +55,6 @@ ANSWER_WAITED_FOR_SECONDS = 45.0
 # ours: the snapshot of 100,000 IDs of the embedded service takes a few seconds; at Cint the caller comes back.
 PREPARING_WAITED_FOR_SECONDS = 15.0
 _WAITING = frozenset({IntentState.PLANNED, IntentState.SENDING})
-_CLASSES: dict[str, type[RecontactError]] = {
-    ErrorCode.JOB_RUNNING: JobRunning,
-    ErrorCode.NOT_FOUND: NotFound,
-    ErrorCode.NOT_PERMITTED: NotPermitted,
-    ErrorCode.RATE_LIMITED: RateLimited,
-    ErrorCode.FEATURE_MISSING: FeatureMissing,
-    ErrorCode.CANCELLED: NotAllowed,
-    ErrorCode.FROZEN: NotAllowed,
-    ErrorCode.READ_ONLY: NotAllowed,
-    ErrorCode.POLICY_DENIED: NotAllowed,
-    ErrorCode.UNREACHABLE: Unreachable,
-    ErrorCode.UNAVAILABLE: Unreachable,
-    ErrorCode.OUTCOME_UNKNOWN: OutcomeUnknown,
-}
 
 
 async def repeated(runtime: Runtime, intent: Intent) -> Intent | None:
@@ -218,17 +198,4 @@ def awaited(intent: Intent) -> AnswerAwaited:
         "The request was handed over and the API's answer is still awaited or being looked for.",
         next_step=f"Call {GETTER[intent.kind]} with this job_id in a minute; do not start another job before.",
         details={"job_id": intent.intent_id, "kind": intent.kind.value},
-    )
-
-
-def revived(error: dict[str, Detail]) -> RecontactError:
-    """Turn a recorded error into one that can be raised."""
-    known = {"code", "message", "changed", "safe_to_repeat", "next_step"}
-    code = ErrorCode(str(error["code"]))
-    return _CLASSES.get(code, Refused)(
-        str(error["message"]),
-        next_step=str(error["next_step"]),
-        code=code,
-        safe_to_repeat=bool(error["safe_to_repeat"]),
-        details={key: value for key, value in error.items() if key not in known},
     )

@@ -17,11 +17,11 @@ from recontact_tools.ledger.sql_approvals import SqlApprovals
 from recontact_tools.ledger.sql_audit import SqlAudit
 from recontact_tools.ledger.sql_replacements import SqlReplacements
 from recontact_tools.ledger.sql_snapshots import SqlSnapshots
+from recontact_tools.ledger.sql_tickets import SqlTickets
 from recontact_tools.ledger.sqlite_file import SqliteFile
 from recontact_tools.ledger.states import IntentState, SettledBy
 from recontact_tools.ledger.tasks import SqlTasks
 from recontact_tools.ledger.ticket_interface import Spending
-from recontact_tools.ledger.tickets import SqlTickets
 from recontact_tools.ledger.updates import SqlUpdates
 from recontact_tools.ledger.usage import SqlUsage
 from recontact_tools.models import Caps, Job, JobKind, TargetGroup

@@ -1,10 +1,10 @@
-"""What the ledger does to tickets, as plain functions of one connection, and the `Tickets` made of them."""
+"""What the ledger does to tickets, as plain functions of one connection; writers run inside `writing`."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from recontact_tools.ledger.audit import append
-from recontact_tools.ledger.database import Connection, Database, Row
+from recontact_tools.ledger.database import Connection, Row
 from recontact_tools.ledger.entries import Event, Word, about
 from recontact_tools.ledger.faults import TicketUsed, TooManyTickets
 from recontact_tools.ledger.rows import OF_GROUP, group_from, group_values, instant
@@ -24,55 +24,6 @@ _REFUSED = (
     "used_by IN (SELECT intent_id FROM intents WHERE state = 'refused')"
     " OR used_by IN (SELECT replacement_id FROM replacements WHERE stage = 'refused')"
 )
-
-
-class SqlTickets:
-    """See `Tickets`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def issue(self, ticket: Ticket, *, handle_hash: str, url_hash: str) -> None:
-        """See `Tickets.issue`."""
-        await self._database.write(lambda connection: issue(connection, ticket, handle_hash, url_hash))
-
-    async def awaiting(self, url_hash: str, *, now: datetime) -> Ticket | None:
-        """See `Tickets.awaiting`."""
-        return await self._database.read(lambda connection: awaiting(connection, url_hash, now))
-
-    async def addressed(self, url_hash: str) -> Ticket | None:
-        """See `Tickets.addressed`."""
-        return await self._database.read(lambda connection: addressed(connection, url_hash))
-
-    async def fill(self, ticket_id: str, pieces: Sequence[bytes], *, ids: int, now: datetime) -> bool:
-        """See `Tickets.fill`."""
-        return await self._database.write(lambda connection: fill(connection, ticket_id, pieces, ids, now))
-
-    async def find(self, handle_hash: str, *, principal: str, group: TargetGroup, now: datetime) -> Ticket | None:
-        """See `Tickets.find`."""
-        found = await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
-        if found is None or found.used_by is None:
-            return found
-        await self._database.write(lambda connection: let_go(connection, found.ticket_id, now))
-        return await self._database.read(lambda connection: find(connection, handle_hash, principal, group, now))
-
-    async def prolong(self, ticket_id: str, *, until: datetime) -> bool:
-        """See `Tickets.prolong`."""
-        return await self._database.write(lambda connection: prolong(connection, ticket_id, until))
-
-    async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
-        """See `Tickets.sealed`."""
-        return await self._database.read_in_thread(lambda connection: sealed(connection, ticket_id))
-
-    async def empty(self, ticket_id: str, *, now: datetime) -> None:
-        """See `Tickets.empty`."""
-        await self._database.write(lambda connection: empty(connection, ticket_id, now), scrubs=True)
-
-    async def expire(self, *, now: datetime) -> int:
-        """See `Tickets.expire`."""
-        if not await self._database.read(lambda connection: is_due(connection, now)):
-            return 0
-        return await self._database.write(lambda connection: expire(connection, now), scrubs=True)
 
 
 def issue(connection: Connection, ticket: Ticket, handle_hash: str, url_hash: str) -> None:
