@@ -4,9 +4,11 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from approval_site import Site, signed_in
+from approval_site import CODE, Site, signed_in, site
 from authorization_server import AuthorizationServer
 from chromium import Chromium, Window, chromium
+
+from recontact_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +71,18 @@ async def test_no_other_site_and_no_other_visit_signs_anybody_out(served: Site) 
     assert [answer.status_code for answer in (*answers, read)] == [403, 403, 403, 405]
     assert "You are still signed in" in answers[0].text
     assert [one.status_code for one in (still, left, unaffected)] == [200, 200, 200]
+
+
+async def test_who_came_by_a_link_of_this_machine_signs_out_and_needs_a_new_one(settings: Settings) -> None:
+    announced = list[str]()
+    async with site(settings, announced) as served, served.http() as user:
+        approval = await served.asked("local", code=CODE)
+        await served.parts.opening.where_to_approve(approval)
+        link = announced[-1].partition("opens it first: ")[2].split()[0]
+        entered = await user.get(link)
+        shown = await user.get(entered.headers["location"])
+        token = re.findall(r'name="leaving" value="([^"]+)"', shown.text)[0]
+        left = await user.post("/approve/sign-out", data={"leaving": token})
+        after = await user.get("/status")
+    assert (left.status_code, "it makes a new link" in left.text, "sign-in service" in left.text) == (200, True, False)
+    assert (after.status_code, "A link is needed" in after.text) == (401, True)

@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from approval_site import Site, signed_in, site
+from approval_site import GROUP, Site, signed_in, site
 
 from recontact_mcp.settings import Settings
 from recontact_tools.guardrails import code_shown
-from recontact_tools.models import TargetGroup
+from recontact_tools.ledger import Replacement, Stage
+from recontact_tools.models import IdType, TargetGroup
 
 pytestmark = pytest.mark.anyio
 OTHER = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP2")
@@ -25,6 +26,30 @@ async def test_a_job_of_somebody_else_reads_like_one_that_never_was(served: Site
     assert [answer.status_code for answer in (*answers, quiet)] == [404] * 5
     assert len({answer.text for answer in (*answers, quiet)}) == 1
     assert (own.status_code, own.json()["changing"], own.headers["cache-control"]) == (200, True, "no-store")
+
+
+async def test_a_replacement_is_one_job_with_one_page(served: Site, ann: str) -> None:
+    now, ledger = served.now(), (await served.parts.opening.decisions()).ledger
+    replacement = Replacement(
+        replacement_id="WORK1",
+        removal_id="REMOVAL1",
+        principal=ann,
+        group=GROUP,
+        id_type=IdType.RSID,
+        ids=300,
+        stored_before=500,
+        stage=Stage.REMOVING,
+        fingerprint="f",
+        created_at=now,
+        updated_at=now,
+    )
+    await ledger.replacements.open(replacement)
+    async with served.http() as http:
+        await signed_in(http)
+        everything, one = (await http.get("/status")).text, (await http.get("/status/WORK1")).text
+    assert 'href="/status/WORK1">Replacement by 300 IDs' in everything
+    for told in ("<h1>Replacement by 300 IDs", "Removing. The old list is saved and removed first.", "not yet"):
+        assert told in one
 
 
 async def test_a_named_approver_sees_what_waits_for_them_and_who_asked_cannot_decide_alone(

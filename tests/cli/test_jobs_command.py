@@ -140,6 +140,7 @@ def test_who_asked_is_told_where_it_is_not_clear() -> None:
     assert "for local" in shown
     assert "for 248289761001" in shown
     assert "for 248289761001" in table(ann, width=100, bars=False)
+    assert " IDs " not in table(replace(ann, ids=None), width=100, bars=False)
     assert told(ann, {}).startswith(f"upload JOB for {ann.principal}: Completed")
     assert as_object(ann, {})["principal"] == ann.principal
 

@@ -204,3 +204,25 @@ async def test_nobody_has_more_tickets_than_a_person_needs(ledger: Ledger, ticke
     await issued(ledger, ticket("T98", principal="bob"), filled=False)
     later = now + LIFE
     await issued(ledger, ticket("T97", created_at=later, expires_at=later + LIFE), filled=False)
+
+
+async def test_a_file_that_is_there_is_kept_for_longer_and_never_for_less(
+    ledger: Ledger, ticket: Make, now: datetime
+) -> None:
+    await issued(ledger, ticket())
+    await issued(ledger, ticket("T2"), filled=False)
+    later, hour = ledger.tickets.prolong, timedelta(hours=1)
+
+    async def ends() -> datetime | None:
+        found = await ledger.tickets.addressed("url T1")
+        return None if found is None else found.expires_at
+
+    seen: list[tuple[bool, datetime | None]] = []
+    for until in (now + hour, now + LIFE, now + 2 * hour):
+        kept = await later("T1", until=until)
+        seen.append((kept, await ends()))
+    assert seen == [(True, now + hour), (True, now + hour), (True, now + 2 * hour)]
+    assert [await later(name, until=now + hour) for name in ("T2", "T3")] == [False, False]  # no file, no ticket
+    await ledger.tickets.expire(now=now + 2 * hour)
+    assert not await later("T1", until=now + 3 * hour)
+    assert await ledger.tickets.addressed("T1") is None
