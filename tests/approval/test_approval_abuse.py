@@ -337,6 +337,14 @@ async def test_ends_of_sign_ins_that_come_to_nothing_are_refused_by_address(
     assert authorization.counts()["token"] - before == 3
 
 
+async def test_a_sign_in_that_nobody_can_check_is_nobodys_failure(signing_in: Settings) -> None:
+    told = {"http_failures_per_minute": 1.0, "auth_jwks_url": "http://127.0.0.1:9/jwks"}
+    async with site(signing_in.model_copy(update=told)) as served, served.http() as http:
+        http.headers["x-forwarded-for"] = "203.0.113.7"
+        answers = [await http.get(await came_back(http)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503] * 3
+
+
 def id_of_nobody(query: dict[str, list[str]]) -> dict[str, str]:
     """Return what came back with a code that the issuer never gave out."""
     return {**{name: values[0] for name, values in query.items()}, "code": "none"}
