@@ -358,7 +358,8 @@ async def test_whoever_only_looks_at_a_link_does_not_use_it_up(settings: Setting
         link = urlsplit(await place.link(asked.code, LOCAL_PRINCIPAL))
         form = {name: values[0] for name, values in parse_qs(link.query).items()}
         looked = [await http.request(method, f"{link.path}?{link.query}") for _ in range(3)]
-        elsewhere = await http.post(link.path, data=form, headers={"origin": "http://elsewhere"})
+        async with AsyncClient(base_url=served.base) as program:
+            elsewhere = await program.post(link.path, data=form)  # of no page of ours
         followed, again = await http.post(link.path, data=form), await http.post(link.path, data=form)
     assert [answer.status_code for answer in looked] == [200] * 3
     assert not any("set-cookie" in answer.headers for answer in looked)
