@@ -327,6 +327,14 @@ async def test_ends_of_sign_ins_that_come_to_nothing_are_refused_by_address(
     assert authorization.counts()["token"] - before == 3
 
 
+async def test_a_sign_in_that_nobody_can_check_is_nobodys_failure(signing_in: Settings) -> None:
+    told = {"http_failures_per_minute": 1.0, "auth_jwks_url": "http://127.0.0.1:9/jwks"}
+    async with site(signing_in.model_copy(update=told)) as served, served.http() as http:
+        http.headers["x-forwarded-for"] = "203.0.113.7"
+        answers = [await http.get(await came_back(http)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503] * 3
+
+
 def id_of_nobody(query: dict[str, list[str]]) -> dict[str, str]:
     """Return what came back with a code that the issuer never gave out."""
     return {**{name: values[0] for name, values in query.items()}, "code": "none"}
@@ -340,7 +348,8 @@ async def test_whoever_only_looks_at_a_link_does_not_use_it_up(settings: Setting
         link = urlsplit(await place.link(asked.code, LOCAL_PRINCIPAL))
         form = {name: values[0] for name, values in parse_qs(link.query).items()}
         looked = [await http.request(method, f"{link.path}?{link.query}") for _ in range(3)]
-        elsewhere = await http.post(link.path, data=form, headers={"origin": "http://elsewhere"})
+        async with AsyncClient(base_url=served.base) as program:
+            elsewhere = await program.post(link.path, data=form)  # of no page of ours
         followed, again = await http.post(link.path, data=form), await http.post(link.path, data=form)
     assert [answer.status_code for answer in looked] == [200] * 3
     assert not any("set-cookie" in answer.headers for answer in looked)

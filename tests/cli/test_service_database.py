@@ -71,15 +71,23 @@ def test_what_must_not_be_on_the_command_line_is_refused_and_not_repeated(
     assert "canary" not in result.output
 
 
-@pytest.mark.parametrize("url", ["postgresql://clerk:canary@127.0.0.1:1/canary", "mysql://clerk:canary@[x"])
-def test_a_server_that_cannot_be_used_is_said_so_without_its_url(run: Run, start: Start, url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        pytest.param("postgresql://clerk:canary@127.0.0.1:1/canary", 1, "The database cannot be used.", id="away"),
+        pytest.param("mysql://clerk:canary@[x", 2, "RECONTACT_DATABASE_URL", id="no URL of PostgreSQL"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_said_so_without_its_url(
+    run: Run, start: Start, url: str, code: int, words: str
+) -> None:
     seeded = run("service", "seed", GROUP, RECONTACT_DATABASE_URL=url)
     with start("service", "--port", "0", RECONTACT_DATABASE_URL=url) as process:
         out, err = process.communicate(timeout=60)
 
-    assert (seeded.exit_code, process.returncode) == (1, 1)
+    assert (seeded.exit_code, process.returncode) == (code, code)
     for said in (seeded.output, out + err):
-        assert "The database cannot be used." in said
+        assert words in said
         assert not [word for word in ("canary", "clerk", "Traceback") if word in said]
 
 

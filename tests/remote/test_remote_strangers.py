@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from recontact_mcp.remote.app import build_app
+from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.introspected import BELIEVED_SECONDS, IntrospectedTokens
 from recontact_mcp.remote.parts import Parts
 from recontact_mcp.remote.strangers import (
@@ -16,6 +17,7 @@ from recontact_mcp.remote.strangers import (
     SHARED_SECONDS,
     Allowance,
     Client,
+    Once,
     Strangers,
     address_of,
 )
@@ -41,6 +43,7 @@ class Issuer:
         self.refused: list[str] = []
         self.time = 1_000.0
         self.holds: anyio.Event | None = None
+        self.is_away = False
         told: dict[str, Any] = {"failures_per_minute": 6.0, "questions_per_second": 1_000.0, **allowed}
         allowance = Allowance(**told)
         self.strangers = Strangers(allowance, now=lambda: self.time, refused=self.refused.append)
@@ -52,6 +55,8 @@ class Issuer:
         self.asked.append(token)
         if self.holds is not None:
             await self.holds.wait()
+        if self.is_away:
+            raise CannotTell
         return GOOD if token.startswith("good") else BAD
 
     async def verified(self, token: str, client: Client = PUBLIC) -> "AccessToken | None":
@@ -216,6 +221,47 @@ async def test_all_who_bring_a_token_at_once_are_answered_by_one_question() -> N
         issuer.holds.set()
     assert sorted(issuer.asked) == ["bad", "good"]
     assert (len(found), found.count(None)) == (40, 20)
+
+
+async def test_all_who_wait_for_an_answer_that_does_not_come_are_told_so_at_once() -> None:
+    issuer, told = Issuer(), list[str]()
+    issuer.holds, issuer.is_away = anyio.Event(), True
+
+    async def one() -> None:
+        with pytest.raises(CannotTell):
+            await issuer.verified("good")
+        told.append("nobody can tell")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(one)
+        await anyio.wait_all_tasks_blocked()
+        issuer.holds.set()
+    assert (len(told), issuer.asked, issuer.refused) == (5, ["good"], [])
+
+
+async def test_who_finds_no_place_for_a_question_waits_a_little_for_one() -> None:
+    issuer = Issuer(questions_at_once=1, line_seconds=60.0)
+    issuer.holds = anyio.Event()
+    found: list[object] = []
+
+    async def one(token: str) -> None:
+        found.append(await issuer.verified(token))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one, "good")
+            tasks.start_soon(one, "good-2")
+            await anyio.wait_all_tasks_blocked()
+            assert issuer.asked == ["good"]
+            issuer.holds.set()
+    assert (len(found), None in found, issuer.asked) == (2, False, ["good", "good-2"])
+
+
+def test_what_was_used_is_used_once_and_the_oldest_forgotten() -> None:
+    once = Once(2)
+    assert [once.is_first(name) for name in "aabbab"] == [True, False, True, False, False, False]
+    assert [once.is_first(name) for name in "ca"] == [True, True]
 
 
 async def test_who_waited_for_the_question_of_somebody_who_went_away_asks_in_turn() -> None:

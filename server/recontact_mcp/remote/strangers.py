@@ -122,6 +122,23 @@ class Questions:
         return too_many_strangers(wait)
 
 
+class Once:
+    """Remembers what was used, the *most* recent of it; each process for itself."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used: OrderedDict[str, None] = OrderedDict()
+
+    def is_first(self, name: str) -> bool:
+        """Use something; tell whether it was not used before."""
+        if name in self._used:
+            return False
+        self._used[name] = None
+        if len(self._used) > self._most:
+            self._used.popitem(last=False)
+        return True
+
+
 def tell_nobody(_reason: str) -> None:
     """Count nothing."""
 
@@ -189,9 +206,8 @@ class Strangers:
             raise too_strange(wait)
 
     def _give_back(self, address: str) -> None:
-        bucket = self._failed.get(address)
-        if bucket is not None:
-            self._failed[address] = replace(bucket, tokens=bucket.tokens + 1.0)
+        bucket = self._failed.get(address, Bucket(self._pace.burst, self._now()))  # it may be forgotten by now
+        self._failed[address] = replace(bucket, tokens=bucket.tokens + 1.0)
 
     def _share(self, address: str) -> None:
         self._failed.pop(address, None)

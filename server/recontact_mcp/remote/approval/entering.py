@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from recontact_mcp.remote.approval import entrance, views
 from recontact_mcp.remote.approval.answering import NOT_SIGNED_IN, STRANGE, form_of, told, with_query
 from recontact_mcp.remote.approval.place import LINK_PATH, PATH, SIGN_IN_PATH, SIGNED_IN_PATH, let_in_by
 from recontact_mcp.remote.approval.signing_in import CannotTell, NotGranted
+from recontact_mcp.remote.strangers import Once
 from recontact_tools.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Entering:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended = Once(_ENDED_MAX)
 
     def routes(self) -> list[Route]:
         """Return the routes of the ways in that the place has."""
@@ -146,12 +146,4 @@ class Entering:
 
     async def _finished(self, sign_in: SignIn, brought: dict[str, str], begun: dict[str, str]) -> str | None:
         async with self._place.strangers.sign_ins.asking():
-            return await sign_in.finish(brought, begun) if self._is_first(begun["state"]) else None
-
-    def _is_first(self, state: str) -> bool:
-        if state in self._ended:
-            return False
-        self._ended[state] = None
-        if len(self._ended) > _ENDED_MAX:
-            self._ended.popitem(last=False)
-        return True
+            return await sign_in.finish(brought, begun) if self._ended.is_first(begun["state"]) else None
