@@ -52,12 +52,11 @@ class Pages:
     @told
     async def show(self, request: Request) -> Response:
         """Show what is asked under a code, or ask for the code."""
-        decisions = await self._place.decisions()
-        sessions = self._place.sessions(decisions)
-        session, code = await self._place.visitor(decisions, request), request.query_params.get("code")
+        decisions, sessions, session, now = await self._place.received(request)
+        code = request.query_params.get("code")
         if session is None:
             return stranger(self._place, code)
-        visit = Visit(session.principal, sessions.leaving(session, now=decisions.clock.now()))
+        visit = Visit(session.principal, sessions.leaving(session, now=now))
         if not code:
             return entrance.code_form(visit, PATH)
         try:
@@ -70,9 +69,7 @@ class Pages:
     @told
     async def decide(self, request: Request) -> Response:
         """Approve or deny what the form is about, once."""
-        decisions = await self._place.decisions()
-        sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session = await self._place.visitor(decisions, request)
+        decisions, sessions, session, now = await self._place.received(request)
         if session is None:
             return stranger(self._place, None)
         form = await form_of(request)

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recontact_mcp.remote.approval.sessions import LOOKING_LASTS, Sessions
 from recontact_mcp.remote.approval.tokens import Tokens
@@ -38,6 +38,15 @@ _ENROL: Final = "enrol"
 _ENDED: Final = "ended visit"
 
 
+class Received(NamedTuple):
+    """What decides, what reads cookies and forms, who has come (None: a stranger), and when."""
+
+    decisions: Decisions
+    sessions: Sessions
+    session: Session | None
+    now: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where it is, from which origins its forms come, and how people are let in: by signing in, or by *links*.
@@ -62,7 +71,7 @@ class Place:
         """Return what reads and writes its cookies."""
         return Sessions(Tokens.under(decisions.seal), secure=self.secure)
 
-    async def visitor(self, decisions: Decisions, request: Request, *, looking: bool = False) -> Session | None:
+    async def _visitor(self, decisions: Decisions, request: Request, *, looking: bool = False) -> Session | None:
         """Return who has signed in and not out again, to decide or only *looking*; None for a stranger."""
         sessions, now = self.sessions(decisions), decisions.clock.now()
         session = sessions.looking(request, now=now) if looking else sessions.of(request, now=now)
@@ -70,6 +79,12 @@ class Place:
         if session is None or await ended(digest_of(session.visit), _ENDED, now=now):
             return None
         return session
+
+    async def received(self, request: Request, *, looking: bool = False) -> Received:
+        """Return what an endpoint begins with."""
+        decisions = await self.decisions()
+        session = await self._visitor(decisions, request, looking=looking)
+        return Received(decisions, self.sessions(decisions), session, decisions.clock.now())
 
     async def end(self, decisions: Decisions, session: Session) -> None:
         """End a visit, whoever still has its cookies."""

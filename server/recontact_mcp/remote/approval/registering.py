@@ -44,9 +44,7 @@ class Registering:
     @told
     async def show(self, request: Request) -> Response:
         """Show the form, to whoever is signed in."""
-        decisions = await self._place.decisions()
-        sessions = self._place.sessions(decisions)
-        session = await self._place.visitor(decisions, request)
+        decisions, sessions, session, _ = await self._place.received(request)
         if session is None:
             return stranger(self._place, None)
         return await self._asked(decisions, sessions, session)
@@ -54,9 +52,7 @@ class Registering:
     @told
     async def register(self, request: Request) -> Response:
         """Keep a passkey for whom the code was made."""
-        decisions = await self._place.decisions()
-        sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session = await self._place.visitor(decisions, request)
+        decisions, sessions, session, now = await self._place.received(request)
         if session is None:
             return stranger(self._place, None)
         form = await form_of(request)

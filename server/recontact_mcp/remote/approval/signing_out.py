@@ -34,9 +34,7 @@ class SigningOut:
     @told
     async def leave(self, request: Request) -> Response:
         """End the visit, unless another site's page asks for it; who was not let in is out already."""
-        decisions = await self._place.decisions()
-        sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        session = await self._place.visitor(decisions, request, looking=True)
+        decisions, sessions, session, now = await self._place.received(request, looking=True)
         if session is not None:
             form = await form_of(request)
             subject = sessions.subject(session, form.get("leaving", ""), now=now)

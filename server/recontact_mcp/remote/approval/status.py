@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from recontact_mcp.remote.approval.place import Place
-    from recontact_mcp.remote.approval.sessions import Session
     from recontact_mcp.remote.approval.status_views import News
-    from recontact_tools.deciding import Decisions
 
 LAST: Final = 20  # ours: a few screens of a phone; the command line shows more
 _NONE: Final = "There is no such job of yours. What you asked assistants for, and what runs, the list shows."
@@ -44,36 +42,30 @@ class StatusPages:
     @told
     async def everything(self, request: Request) -> Response:
         """Show what waits and runs, and what has ended lately."""
-        decisions = await self._place.decisions()
-        session = await self._place.visitor(decisions, request, looking=True)
+        decisions, sessions, session, now = await self._place.received(request, looking=True)
         if session is None:
             return stranger(self._place, None, to=request.url.path)
-        who, now = session.principal, decisions.clock.now()
+        who, leaving = session.principal, sessions.leaving(session, now=now)
         lines = await history(decisions.ledger, principal=who, last=LAST, now=now, pace=decisions.pace)
         found = await decisions.pending(who=who)
         pending = tuple(Decidable(one, one.standing(now), decisions.may(one, who=who)) for one in found)
         news = status_views.news_of_all(pending, lines)
         if _wants_news(request):
             return _told(news)
-        return status_views.overview(self._visit(decisions, session), pending, lines, news)
+        return status_views.overview(Visit(who, leaving), pending, lines, news)
 
     @told
     async def one(self, request: Request) -> Response:
         """Show one job, to whoever asked for it and to nobody else."""
-        decisions = await self._place.decisions()
-        session = await self._place.visitor(decisions, request, looking=True)
+        decisions, sessions, session, now = await self._place.received(request, looking=True)
         if session is None:
             return stranger(self._place, None, to=request.url.path)
-        work_id, now = request.path_params["work_id"], decisions.clock.now()
-        line = await line_of(decisions.ledger, work_id, now=now, pace=decisions.pace)
+        line = await line_of(decisions.ledger, request.path_params["work_id"], now=now, pace=decisions.pace)
         if line is None or line.principal != session.principal:
             return views.trouble_page("No such job", _NONE, status=404)
         news = status_views.news_of_one(line)
-        return _told(news) if _wants_news(request) else status_views.job(self._visit(decisions, session), line, news)
-
-    def _visit(self, decisions: Decisions, session: Session) -> Visit:
-        sessions, now = self._place.sessions(decisions), decisions.clock.now()
-        return Visit(session.principal, sessions.leaving(session, now=now))
+        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        return _told(news) if _wants_news(request) else status_views.job(visit, line, news)
 
 
 def _wants_news(request: Request) -> bool:
