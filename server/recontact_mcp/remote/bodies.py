@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from recontact_mcp.remote.refusals import refusal, too_large, too_slow
+from recontact_mcp.remote.refusals import malformed, refusal, too_large, too_slow
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Says of a request that all of it has come before it was served.
 WHOLE: Final = "recontact.whole"
 _KEY: Final = "recontact.body"
-# Methods whose requests have no body; whatever comes with them is left unread.
+# Methods whose requests have no body: what came unread with them would keep it unseen that a client has left.
 _WITHOUT: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -41,8 +41,12 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its body."""
-        if scope["type"] != "http" or scope["method"] in _WITHOUT:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["method"] in _WITHOUT:
+            refused = refusal(scope, 400, malformed(), close=True) if _has_body(scope) else None
+            await (self._app if refused is None else refused)(scope, receive, send)
             return
         most = self._most_of(scope["path"])
         if most is None:
@@ -105,6 +109,13 @@ async def _next(receive: Receive, deadline: float) -> Message:
 def _declared(scope: Scope) -> int:
     value: bytes = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     return int(value) if value.isdigit() else 0
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in scope["headers"]
+    )
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

@@ -55,6 +55,10 @@ class Peers:
             return False
 
 
+class EarlyError(Exception):
+    """A request came before the answer to another one: pipelined, or made of what is no request."""
+
+
 class Config(uvicorn.Config):
     """The server's configuration, and what its connections are held to."""
 
@@ -70,6 +74,7 @@ class Connection(HttpToolsProtocol):
     _in_head: bool = True
     _head_bytes: int = 0
     _deadline: asyncio.TimerHandle | None = None
+    _deaf: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, if its address may have one more."""
@@ -88,15 +93,28 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless it makes the head too long."""
+        if self._deaf:
+            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if not self._in_head or not self._head_bytes:
+        if self._deaf or not self._in_head or not self._head_bytes:
             return
         if self._deadline is None:  # a head that came in one piece, as nearly all do, is not waited for
             self._wait_for_head()
         if self._head_bytes > self._most:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, too_large("The head", f"{self._most} bytes"))
+
+    def on_message_begin(self) -> None:
+        """Begin with a request, unless another one has no answer yet.
+
+        Raises:
+            EarlyError: It has none. While a second one waited, nothing would be read, and nobody would notice that the
+                client of the first one has left.
+        """
+        if self._is_serving:
+            raise EarlyError
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Go on to the body."""
@@ -116,9 +134,12 @@ class Connection(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, malformed())
 
     @property
-    def _is_answering(self) -> bool:
+    def _is_serving(self) -> bool:
+        """Whether a request has come whole, or is being answered, and has not had all of its answer."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is not None and cycle.response_started and not cycle.response_complete
+        if cycle is None or cycle.response_complete:
+            return False
+        return cycle.response_started or not cycle.more_body
 
     @property
     def _most(self) -> int:
@@ -137,14 +158,16 @@ class Connection(HttpToolsProtocol):
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, too_slow())
 
     def _refuse(self, status: HTTPStatus, error: RecontactError) -> None:
-        """Answer and hang up; while an answer is under way, only hang up: two would be mixed."""
+        """Answer and hang up; while another request is served, hear no more, and hang up with the end of its answer."""
         if self.transport.is_closing():
             return
-        if not self._is_answering:
-            body = json.dumps(envelope(error, mcp=False)).encode()
-            head = (
-                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-                f"cache-control: no-store\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
+        if self._is_serving:
+            self._deaf, self.cycle.keep_alive = True, False
+            return
+        body = json.dumps(envelope(error, mcp=False)).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+            f"cache-control: no-store\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
         self.transport.close()

@@ -61,7 +61,7 @@ class Crowd:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         caller, is_call = caller_of(scope), scope["method"] == "POST"
-        refused = self._refused(scope, caller) if is_call else None
+        refused = self._refused(scope, caller, is_call=is_call)
         opens = is_call and refused is None and not (is_modern(scope) or session_named(scope))
         if opens:
             refused = self._no_session(scope, caller)
@@ -81,9 +81,9 @@ class Crowd:
         if not self._busy[caller]:
             del self._busy[caller]
 
-    def _refused(self, scope: Scope, caller: str) -> Response | None:
+    def _refused(self, scope: Scope, caller: str, *, is_call: bool) -> Response | None:
         share = self._share
-        if share.calls_at_once and self._busy[caller] >= share.calls_at_once:
+        if is_call and share.calls_at_once and self._busy[caller] >= share.calls_at_once:
             return refusal(scope, 429, too_many("calls under way", share.calls_at_once))
         wait = self._wait(caller) if share.calls_per_second else 0.0
         return refusal(scope, 429, too_often(wait)) if wait else None

@@ -44,6 +44,6 @@ class Joined(asyncio.Transport):
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        if self._kept:
-            kept, self._kept = self._kept, bytearray()
+        kept, self._kept = self._kept, bytearray()
+        if kept and not self._transport.is_closing():  # nobody is there any more to read it
             self._transport.write(kept)

@@ -63,18 +63,16 @@ class Sessions:
         """Serve a request, and take note of what it does to a session; *opens* says that it asks for a new one."""
         name = session_named(scope)
         session = self._open.get(name) if name else None
-        if session is None or name is None:
+        if session is None or name is None or session.caller != caller:
             with self._one_more(caller) if opens else _NOTHING as opened:
                 await app(scope, receive, self._noting(caller, send, now, opened))
             return
         session.busy += 1
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, self._ending(name, send) if scope["method"] == "DELETE" else send)
         finally:
             session.busy -= 1
             session.seen = now()
-            if scope["method"] == "DELETE":
-                self._open.pop(name, None)
 
     @contextmanager
     def _one_more(self, caller: str) -> Generator[Callable[[], None]]:
@@ -100,6 +98,14 @@ class Sessions:
                     self._open[name] = _Session(caller, now())
                     if opened is not None:
                         opened()
+            await send(message)
+
+        return noting
+
+    def _ending(self, name: str, send: Send) -> Send:
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == _OK:
+                self._open.pop(name, None)
             await send(message)
 
         return noting
