@@ -71,7 +71,8 @@ class AuthSettings(BaseModel):
         ge=0.1,
         le=100_000,
         allow_inf_nan=False,
-        description="Such questions in a second, in the long run; after a start ten seconds' worth may come at once.",
+        description="Such questions in a second, in the long run; after a start ten seconds' worth may come at once. Of"
+        " these, and of those at once, an address that tells one client from another has at most a quarter.",
     )
     auth_leeway_seconds: float = Field(
         default=30.0,  # ours: clocks that are kept differ by less than a second; more than a minute hides a fault

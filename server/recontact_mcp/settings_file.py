@@ -16,8 +16,9 @@ SECRET_CHARACTERS_MAX = 1_024
 _SECRETS = frozenset(
     {"cint_client_secret", "approval_client_secret", "auth_client_secret", "snapshot_key", "state_key"}
 )
-# These hold a secret where they name a user.
-_URLS = ("cint_proxy", "database_url")
+# These may hold a secret where they have one of the characters: the proxy's beside its user, the database's there or in
+# what follows `?`, where libpq takes a password under several names, also written %70assword.
+_URLS = {"cint_proxy": "@", "database_url": "@?"}
 SECRETS = _SECRETS | frozenset(_URLS)
 
 
@@ -62,7 +63,9 @@ def _parsed(text: str) -> dict[str, Raw]:
 
 
 def _hold_a_secret(values: Mapping[str, Raw]) -> bool:
-    return bool(_SECRETS & values.keys()) or any("@" in str(values.get(name, "")) for name in _URLS)
+    return bool(_SECRETS & values.keys()) or any(
+        not set(marks).isdisjoint(str(values.get(name, ""))) for name, marks in _URLS.items()
+    )
 
 
 def secret_in(path: Path, name: str = "CINT_CLIENT_SECRET_FILE") -> str:

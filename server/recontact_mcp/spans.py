@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
+from recontact_mcp.own_traces import OwnTraces, disguised
 from recontact_tools.catalog import OPERATIONS
 
 if TYPE_CHECKING:
@@ -103,9 +104,11 @@ def discreet(span: ReadableSpan) -> ReadableSpan:
 
 
 def _bare(context: SpanContext | None) -> SpanContext | None:
-    """Return where a span belongs, without the state that a client may have sent with it."""
+    """Return where a span belongs, without the state that a client may have sent with it, nor its ids."""
     if context is None:
         return None
+    if context.is_remote:
+        return disguised(context)
     return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
 
 
@@ -127,8 +130,9 @@ def begin(exporter: str, environ: Mapping[str, str]) -> Spans:
     resource = Resource.create({} if named else {SERVICE_NAME: NAME})
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(Discreet(_exporter(exporter))))
-    trace.set_tracer_provider(provider)
-    return Spans(provider)
+    own = OwnTraces(provider)
+    trace.set_tracer_provider(own)
+    return Spans(own)
 
 
 def are_taken_by(exporter: str) -> bool:

@@ -327,6 +327,17 @@ async def test_ends_of_sign_ins_that_come_to_nothing_are_refused_by_address(
     assert authorization.counts()["token"] - before == 3
 
 
+async def test_who_signs_in_again_and_again_at_one_address_leaves_questions_to_others(signing_in: Settings) -> None:
+    told = {"auth_questions_per_second": 0.4}  # four at once, of which an address has one
+    async with site(signing_in.model_copy(update=told)) as served:
+        answers = list[Response]()
+        for address in ("203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.8"):
+            async with served.http() as http:
+                back = await came_back(http)
+                answers.append(await http.get(back, headers={"x-forwarded-for": address}))
+    assert [answer.status_code for answer in answers] == [303, 429, 429, 303]
+
+
 async def test_a_sign_in_that_nobody_can_check_is_nobodys_failure(signing_in: Settings) -> None:
     told = {"http_failures_per_minute": 1.0, "auth_jwks_url": "http://127.0.0.1:9/jwks"}
     async with site(signing_in.model_copy(update=told)) as served, served.http() as http:

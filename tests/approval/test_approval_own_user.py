@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
+from recontact_mcp.remote.addresses import Client
 from recontact_mcp.remote.approval.own_user import TABLES, OwnUser, owner_in, owner_of
-from recontact_mcp.remote.strangers import Client
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,8 @@ from two_tenants import OURS
 
 from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.introspected import BELIEVED_SECONDS, KEPT_MAX, IntrospectedTokens
-from recontact_mcp.remote.strangers import Allowance, Strangers
+from recontact_mcp.remote.questions import Allowance
+from recontact_mcp.remote.strangers import Strangers
 
 if TYPE_CHECKING:
     from authorization_server import AuthorizationServer

@@ -174,9 +174,35 @@ def test_a_secret_in_the_toml_file_needs_a_file_that_is_closed(base: dict[str, s
     assert f"chmod 600 {toml}" in problem(whole)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:canary-secret@h/n",
+        "postgresql://u@h/n?password=canary-secret",
+        "postgresql://h/n?user=u&password=canary-secret",
+        "postgresql://h/n?%70assword=canary-secret",
+        "postgresql://h/n?passfile=/canary-secret",
+        "postgresql://h/n?sslpassword=canary-secret",
+        "postgresql://h/n?sslmode=verify-full",  # whatever comes to stand there later
+    ],
+)
+def test_an_address_of_a_database_that_may_hold_a_password_needs_a_file_that_is_closed(
+    base: dict[str, str], tmp_path: Path, url: str
+) -> None:
+    toml = tmp_path / "recontact.toml"
+    toml.write_text(f'database_url = "{url}"', encoding="utf-8")
+    whole = {**base, "CINT_CLIENT_SECRET": "x"}
+    toml.chmod(0o600)
+    assert load_settings(whole).database_url is not None
+    toml.chmod(0o644)
+    assert f"chmod 600 {toml}" in problem(whole)
+    assert "canary-secret" not in problem(whole)
+
+
 def test_settings_without_a_secret_need_no_closed_file(base: dict[str, str], tmp_path: Path) -> None:
     toml = tmp_path / "recontact.toml"
-    toml.write_text('read_only = true\ncint_proxy = "http://proxy.example:3128"', encoding="utf-8")
+    addresses = 'cint_proxy = "http://proxy.example:3128"\ndatabase_url = "postgresql://h/n"'
+    toml.write_text(f"read_only = true\n{addresses}", encoding="utf-8")
     toml.chmod(0o664)
     assert load_settings({**base, "CINT_CLIENT_SECRET": "x"}).read_only
 

@@ -8,19 +8,13 @@ import anyio
 import httpx
 import pytest
 
+from recontact_mcp.remote.addresses import ADDRESSES_MAX, Client, address_of
 from recontact_mcp.remote.app import build_app
 from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.introspected import BELIEVED_SECONDS, IntrospectedTokens
 from recontact_mcp.remote.parts import Parts
-from recontact_mcp.remote.strangers import (
-    ADDRESSES_MAX,
-    SHARED_SECONDS,
-    Allowance,
-    Client,
-    Once,
-    Strangers,
-    address_of,
-)
+from recontact_mcp.remote.questions import SHARES, Allowance
+from recontact_mcp.remote.strangers import SHARED_SECONDS, Once, Strangers
 from recontact_tools.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -31,6 +25,7 @@ pytestmark = pytest.mark.anyio
 PUBLIC: Client = ("8.8.8.8", 4_711)
 OTHER: Client = ("9.9.9.9", 4_711)
 NAMED: Client = ("10.1.2.3", 0)  # by a trusted proxy
+HIDDEN: Client = ("10.0.0.7", 4_711)  # by a balancer that nobody told us of
 GOOD = {"active": True, "sub": "ann", "aud": "here", "iss": "issuer", "scope": "recontacts:read", "exp": 1e9}
 BAD: dict[str, Any] = {"active": False}
 
@@ -132,10 +127,9 @@ async def test_an_address_from_which_somebody_proved_themselves_is_shared_and_no
 
 async def test_no_stranger_locks_out_whom_a_balancer_hides() -> None:
     issuer = Issuer()
-    hidden: Client = ("10.0.0.7", 4_711)
     for number in range(50):
-        assert await issuer.verified(f"bad-{number}", hidden) is None
-    assert await issuer.verified("good", hidden) is not None
+        assert await issuer.verified(f"bad-{number}", HIDDEN) is None
+    assert await issuer.verified("good", HIDDEN) is not None
     assert issuer.refused == []
 
 
@@ -165,7 +159,7 @@ async def test_who_asks_while_the_issuer_is_away_has_not_failed() -> None:
 async def test_all_strangers_together_have_so_many_questions_a_second_and_known_tokens_are_not_among_them() -> None:
     issuer = Issuer(questions_per_second=1.0, failures_per_minute=0.0)
     assert await issuer.verified("good") is not None
-    refused = await issuer.until_refused()
+    refused = await issuer.until_refused(HIDDEN)
     assert len(issuer.asked) == 10
     assert refused.retry_after == 1
     assert issuer.refused == ["questions"]
@@ -175,10 +169,66 @@ async def test_all_strangers_together_have_so_many_questions_a_second_and_known_
         await issuer.verified("good-2")
     issuer.time += 5.0
     assert await issuer.verified("good-2") is not None
-    await issuer.until_refused(OTHER)
+    await issuer.until_refused(HIDDEN)
     issuer.time += BELIEVED_SECONDS
-    await issuer.until_refused(("1.1.1.1", 1))
+    await issuer.until_refused(("10.0.0.8", 1))
     assert await issuer.verified("good") is not None, "one that is believed no more is asked about all the same"
+
+
+async def test_who_floods_from_an_address_that_is_shared_leaves_most_questions_to_everybody_else() -> None:
+    issuer = Issuer(questions_per_second=4.0)
+    assert await issuer.verified("good") is not None
+    issuer.time += BELIEVED_SECONDS
+    await issuer.until_refused()
+    assert len(issuer.asked) == 40 / SHARES + 1
+    assert issuer.refused == ["share"]
+    for number in range(20):
+        assert await issuer.verified(f"good-{number}", (f"9.9.9.{number}", 1)) is not None
+    issuer.time += 1.0
+    assert await issuer.verified("good-20") is not None
+    with pytest.raises(RateLimited) as refused:
+        await issuer.verified("good-21")
+    assert refused.value.retry_after == 1
+
+
+async def test_who_is_slow_to_be_asked_about_from_one_address_takes_no_place_of_others() -> None:
+    issuer = Issuer(failures_per_minute=0.0, questions_at_once=8, line_seconds=60.0)
+    issuer.holds = anyio.Event()
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(issuer.verified, f"good-{number}")
+            await anyio.wait_all_tasks_blocked()
+            assert len(issuer.asked) == 8 / SHARES, "the others wait, and not in the line of everybody"
+            tasks.start_soon(issuer.verified, "good-other", OTHER)
+            for number in range(10):
+                tasks.start_soon(issuer.verified, f"good-hidden-{number}", HIDDEN)
+            await anyio.wait_all_tasks_blocked()
+            assert issuer.asked[2:] == ["good-other", *(f"good-hidden-{number}" for number in range(5))]
+            issuer.holds.set()
+    assert (len(issuer.asked), issuer.refused) == (31, [])
+
+
+async def test_an_address_whose_places_are_taken_waits_no_longer_than_for_a_line() -> None:
+    issuer = Issuer(questions_at_once=4, line_seconds=0.0)
+    issuer.holds = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(issuer.verified, "good")
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RateLimited):
+            await issuer.verified("good-2")
+        issuer.holds.set()
+    assert issuer.refused == ["share"]
+    assert await issuer.verified("good-2") is not None
+
+
+async def test_of_addresses_that_made_us_ask_only_so_many_are_kept() -> None:
+    issuer = Issuer(questions_per_second=100_000.0)
+    for number in range(ADDRESSES_MAX + 1):
+        async with issuer.strangers.tokens.asking((f"2600:{number:x}::1", 1)):
+            assert issuer.strangers.tokens.known <= ADDRESSES_MAX + 1
+    assert issuer.strangers.tokens.known == ADDRESSES_MAX
+    assert issuer.strangers.sign_ins.known == 0
 
 
 async def test_a_known_token_does_not_wait_for_the_places_of_strangers() -> None:

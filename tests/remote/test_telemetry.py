@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import anyio.to_thread
 import pytest
 from http_process import Served, content_of, served
 from mcp import Client, MCPError
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from recontact_mcp.own_traces import OwnTraces
 from recontact_mcp.spans import Discreet, Spans
 from recontact_mcp.telemetry import TelemetryError, are_taken, is_wanted, observers
 
@@ -91,11 +95,11 @@ def the_one(spans: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return span
 
 
-def made() -> tuple[TracerProvider, InMemorySpanExporter]:
+def made() -> tuple[OwnTraces, InMemorySpanExporter]:
     """Return what makes spans, and what they are exported to."""
     kept, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Discreet(kept)))
-    return provider, kept
+    return OwnTraces(provider), kept
 
 
 def test_what_goes_wrong_is_marked_without_a_text() -> None:
@@ -124,8 +128,30 @@ def test_the_spans_of_others_leave_with_known_words_only() -> None:
     assert left.attributes == {"mcp.method.name": "other", "error.type": "E"}
     assert WORDS not in left.to_json()
     assert kept.get_finished_spans()
-    assert provider.force_flush()
-    provider.shutdown()
+
+
+@pytest.mark.parametrize("flags", [0, 1])
+def test_below_the_span_of_a_client_a_trace_of_ours_begins(flags: int) -> None:
+    provider, kept = made()
+    theirs = SpanContext(int(CANARY.replace("-", ""), 16), 7, is_remote=True, trace_flags=TraceFlags(flags))
+    below, spans = set_span_in_context(NonRecordingSpan(theirs)), Spans(provider)
+    other = provider.get_tracer("mcp-python-sdk")
+    other.start_span("one", below).end()
+    before = attach(below)
+    with spans.job("removal", "send"), spans.exchange("GET x", 1):
+        pass
+    detach(before)
+    one, request, job = kept.get_finished_spans()
+    assert (one.parent, job.parent, request.links) == (None, None, ())
+    assert one.context is not None
+    assert job.context is not None
+    assert request.parent is not None
+    assert request.parent.span_id == job.context.span_id
+    assert len({one.context.trace_id, job.context.trace_id, theirs.trace_id}) == 3
+    linked = [link.context for span in (one, job) for link in span.links]
+    name = sha256(CANARY.replace("-", "").encode()).hexdigest()[:32]
+    assert [(f"{link.trace_id:032x}", link.trace_flags) for link in linked] == [(name, 0)] * 2
+    assert CANARY.replace("-", "") not in "".join(span.to_json() for span in (one, request, job))
 
 
 @pytest.mark.parametrize(

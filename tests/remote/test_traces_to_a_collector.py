@@ -1,8 +1,9 @@
-"""Traces of a real process at a real collector: what belongs to what, whose trace goes on, and nothing of anybody."""
+"""Traces of a real process at a real collector: what belongs to what, what is linked, and nothing of anybody."""
 
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +26,7 @@ PATIENCE = 60.0
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 OTHER_TRACE, OTHER_PARENT = "1af7651916cd43dd8448eb211c80319c", "c7ad6b7169203331"
 HEADER = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": f"vendor={WORDS}", "baggage": f"who={WORDS}"}
+AS_TRACE = cast("RequestParamsMeta", {"traceparent": f"00-{CANARY.replace('-', '')}-{PARENT}-01"})
 META = cast("RequestParamsMeta", {"traceparent": f"00-{OTHER_TRACE}-{OTHER_PARENT}-01"})
 
 
@@ -90,9 +92,11 @@ async def test_a_call_its_requests_and_its_job_arrive_at_a_collector(era: str, t
 
 
 async def test_what_is_sent_names_nobody_and_no_place(era: str, tmp_path: Path) -> None:
-    headers = httpx2.Headers({**HEADER, "authorization": f"Bearer {WORDS}"})
+    theirs = {"traceparent": f"00-{CANARY.replace('-', '')}-{PARENT}-01"}
+    headers = httpx2.Headers({**HEADER, **theirs, "authorization": f"Bearer {WORDS}"})
     async with traced(tmp_path) as (server, there), calling(server.url, era, headers) as client:
         await upload(client, META)
+        await client.call_tool("get_recontact_overview", {"target_group_id": GROUP}, meta=AS_TRACE)
         await client.call_tool("get_upload_job", {"target_group_id": GROUP, "job_id": WORDS})
         await client.call_tool("list_recontacts", {"target_group_id": GROUP, "cursor": CANARY})
         for name in (WORDS, CANARY):
@@ -104,9 +108,11 @@ async def test_what_is_sent_names_nobody_and_no_place(era: str, tmp_path: Path) 
     assert len(there.spans) > 10
     for secret in (CANARY, CANARY.replace("-", ""), WORDS, GROUP, str(tmp_path), "Bearer"):
         assert secret.encode() not in sent, secret
+    for secret in (CANARY.replace("-", ""), OTHER_TRACE, PARENT, OTHER_PARENT):
+        assert bytes.fromhex(secret) not in sent, secret
 
 
-async def test_a_trace_that_the_client_began_goes_on(era: str, tmp_path: Path) -> None:
+async def test_a_trace_that_the_client_began_is_found_by_a_link_and_not_gone_on_with(era: str, tmp_path: Path) -> None:
     look = {"target_group_id": GROUP}
     async with traced(tmp_path) as (server, there):
         async with calling(server.url, era, httpx2.Headers(HEADER)) as client:
@@ -117,20 +123,39 @@ async def test_a_trace_that_the_client_began_goes_on(era: str, tmp_path: Path) -
     by_header = there.the_one("tools/call get_recontact_overview")
     by_meta = there.the_one("tools/call list_recontacts")
     own = there.the_one("tools/call list_upload_jobs")
-    assert (by_header.trace, by_header.parent) == (TRACE, PARENT)
-    assert (by_meta.trace, by_meta.parent) == (OTHER_TRACE, OTHER_PARENT)
-    assert own.parent == ""
-    assert own.trace not in {TRACE, OTHER_TRACE}
+    assert (by_header.links, by_meta.links, own.links) == ([digest(TRACE)], [digest(OTHER_TRACE)], [])
+    assert (by_header.parent, by_meta.parent, own.parent) == ("", "", "")
+    assert len({by_header.trace, by_meta.trace, own.trace, TRACE, OTHER_TRACE}) == 5
+    asked = {span.parent: span.trace for span in there.spans if span.name.startswith("api ")}
+    assert asked[by_header.id] == by_header.trace
 
 
-async def test_each_request_of_a_session_belongs_to_its_own_trace(era: str, tmp_path: Path) -> None:
+def digest(trace: str) -> str:
+    """Return what a client's trace is called here, as the documentation says."""
+    return sha256(trace.encode()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize(("flags", "sampler", "kept"), [("00", "", 2), ("01", "parentbased_always_off", 0)])
+async def test_whether_a_call_is_traced_is_not_the_clients_to_say(
+    era: str, tmp_path: Path, flags: str, sampler: str, kept: int
+) -> None:
+    headers = httpx2.Headers({"traceparent": f"00-{TRACE}-{PARENT}-{flags}"})
+    meta = cast("RequestParamsMeta", {"traceparent": f"00-{OTHER_TRACE}-{OTHER_PARENT}-{flags}"})
+    others = {"OTEL_TRACES_SAMPLER": sampler} if sampler else {}
+    async with traced(tmp_path, **others) as (server, there), calling(server.url, era, headers) as client:
+        await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
+        await client.call_tool("get_recontact_overview", {"target_group_id": GROUP}, meta=meta)
+    assert len([span for span in there.spans if span.name == "tools/call get_recontact_overview"]) == kept
+
+
+async def test_each_request_of_a_session_is_linked_to_its_own_trace(era: str, tmp_path: Path) -> None:
     headers, traces = httpx2.Headers(), [f"{number:032x}" for number in (1, 2)]
     async with traced(tmp_path) as (server, there), calling(server.url, era, headers) as client:
         for trace in traces:
             headers["traceparent"] = f"00-{trace}-{PARENT}-01"
             await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
-    calls = [span.trace for span in there.spans if span.name == "tools/call get_recontact_overview"]
-    assert calls == traces
+    calls = [span.links for span in there.spans if span.name == "tools/call get_recontact_overview"]
+    assert calls == [[digest(trace)] for trace in traces]
 
 
 @pytest.mark.parametrize("header", [b"nonsense", b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01", b"00-" + b"g" * 32])
@@ -139,7 +164,7 @@ async def test_a_trace_that_cannot_be_read_is_none(header: bytes, tmp_path: Path
     async with traced(tmp_path) as (server, there), calling(server.url, "auto", headers) as client:
         await client.call_tool("get_recontact_overview", {"target_group_id": GROUP})
     call = there.the_one("tools/call get_recontact_overview")
-    assert (call.parent, call.trace != TRACE) == ("", True)
+    assert (call.parent, call.links) == ("", [])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from recontact_mcp.remote.approval.announced import announced_pages
 from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.limits import Limits
 from recontact_mcp.remote.names import Names, names_of
+from recontact_mcp.remote.questions import Allowance
 from recontact_mcp.remote.sessions import Sessions
-from recontact_mcp.remote.strangers import Allowance, Strangers, tell_nobody
+from recontact_mcp.remote.strangers import Strangers, tell_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

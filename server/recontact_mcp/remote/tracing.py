@@ -1,4 +1,4 @@
-"""Traces that a client began: what its request makes spans of belongs to the span that its headers name."""
+"""Traces that a client began: what its request makes spans of is linked to the span that its headers name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Continuing:
-    """Serves each request below the span that its client named, by `OTEL_PROPAGATORS`; the default is `traceparent`.
+    """Serves each request with the span that its client named, by `OTEL_PROPAGATORS`; the default is `traceparent`.
 
     What a client says in the `_meta` of an MCP request comes before it. A name that cannot be read counts as none.
+    Our spans are linked to it and never below it: see `own_traces`.
     """
 
     def __init__(self, app: ASGIApp) -> None:

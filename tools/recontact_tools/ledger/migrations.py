@@ -13,6 +13,7 @@ from recontact_tools.ledger.schema import (
     FOLLOWED_FOR,
     FOLLOWING,
     REFUSALS,
+    REFUSALS_APART,
     STAGING,
     TASKS,
     UNDO,
@@ -102,6 +103,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     REFUSALS,
     CLAIMS,
     FOLLOWED_FOR,
+    REFUSALS_APART,
 )
 AUDITED_SINCE = MIGRATIONS.index(AUDIT) + 1
 """The first version of the schema with an audit trail."""

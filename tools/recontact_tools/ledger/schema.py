@@ -218,6 +218,41 @@ REFUSALS = (
     """,
     "CREATE INDEX refusals_by_age ON refusals (since)",
 )
+# They are counted for each target group and each refusing setting; without any of the two it is ''.
+REFUSALS_APART = (
+    "ALTER TABLE refusals RENAME TO refusals_before",
+    """
+    CREATE TABLE refusals (
+        principal TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        code TEXT NOT NULL,
+        setting TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        account_id INTEGER,
+        project_id TEXT,
+        since TEXT NOT NULL,
+        latest TEXT NOT NULL,
+        entries INTEGER NOT NULL,
+        further INTEGER NOT NULL,
+        PRIMARY KEY (principal, subject, code, setting, target_group_id)
+    )
+    """,
+    """
+    INSERT INTO refusals (principal, subject, code, setting, target_group_id, since, latest, entries, further)
+    SELECT principal, subject, code, '', '', since, latest, entries, further FROM refusals_before
+    """,
+    "DROP TABLE refusals_before",
+    "CREATE INDEX refusals_by_age ON refusals (since)",
+    """
+    CREATE TABLE refused_groups (
+        principal TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        code TEXT NOT NULL,
+        target_group_id TEXT NOT NULL,
+        PRIMARY KEY (principal, subject, code, target_group_id)
+    )
+    """,
+)
 # Who had a job of elsewhere followed first: nobody may take all places.
 FOLLOWED_FOR = ("ALTER TABLE elsewhere ADD COLUMN wanted_by TEXT",)
 

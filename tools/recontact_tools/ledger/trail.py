@@ -82,8 +82,10 @@ class AuditTrail(Protocol):
     async def record_refusal(self, entry: Entry) -> None:
         """Append the entry of a call that was refused and changed nothing, or count it if it repeats others.
 
-        Of one principal, tool and code the first few within an hour are entries; how many more there were is one,
-        written when the hour is over. All processes count together.
+        Of one principal, tool, code, refusing setting and target group the first few within an hour are entries; how
+        many more there were is one, written when the hour is over. Of a principal who is refused in more than fifty
+        such kinds within an hour, the others are told apart by tool and code alone, and that entry says how many target
+        groups they named. All processes count together.
         """
         ...
 

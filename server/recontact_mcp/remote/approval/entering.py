@@ -19,9 +19,9 @@ from recontact_tools.errors import RateLimited
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from recontact_mcp.remote.addresses import Client
     from recontact_mcp.remote.approval.place import Place
     from recontact_mcp.remote.approval.signing_in import SignIn
-    from recontact_mcp.remote.strangers import Client
 
 _SIGNING_IN: Final = "recontact-sign-in"
 _BEGUN: Final = "signing in"
@@ -135,7 +135,7 @@ class Entering:
         with self._place.strangers.trying(client) as one:
             one.proved = False
             try:
-                principal = await self._finished(sign_in, brought, begun)
+                principal = await self._finished(sign_in, brought, begun, client)
             except NotGranted:
                 return None
             except (CannotTell, RateLimited):
@@ -144,6 +144,8 @@ class Entering:
             one.proved = principal is not None
         return principal
 
-    async def _finished(self, sign_in: SignIn, brought: dict[str, str], begun: dict[str, str]) -> str | None:
-        async with self._place.strangers.sign_ins.asking():
+    async def _finished(
+        self, sign_in: SignIn, brought: dict[str, str], begun: dict[str, str], client: Client
+    ) -> str | None:
+        async with self._place.strangers.sign_ins.asking(client):
             return await sign_in.finish(brought, begun) if self._ended.is_first(begun["state"]) else None

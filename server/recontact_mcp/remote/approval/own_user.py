@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from recontact_mcp.remote.strangers import Client
+    from recontact_mcp.remote.addresses import Client
 
 # source: proc_pid_net(5), the connections of this system with the user of each; a socket of IPv6 may speak IPv4, too
 TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))

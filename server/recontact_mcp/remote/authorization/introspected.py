@@ -22,7 +22,7 @@ from recontact_mcp.remote.strangers import Strangers
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
-    from recontact_mcp.remote.strangers import Client
+    from recontact_mcp.remote.addresses import Client
 
 Ask: TypeAlias = Callable[[str], Awaitable[dict[str, Any]]]
 
@@ -100,7 +100,7 @@ class IntrospectedTokens:
     async def _first(self, token: str, client: Client) -> AccessToken | None:
         """Ask about a token that may be made up."""
         with self.strangers.trying(client) as one:
-            async with self.strangers.tokens.asking():
+            async with self.strangers.tokens.asking(client):
                 found = await self._again(token)
             one.proved = found is not None
         return found

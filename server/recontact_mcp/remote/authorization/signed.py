@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mcp.server.auth.provider import AccessToken
 
+    from recontact_mcp.remote.addresses import Client
     from recontact_mcp.remote.authorization.keys import Keys
-    from recontact_mcp.remote.strangers import Client
 
 # ours: key ids are hashes or dates; a longer one is something else.
 KID_CHARACTERS_MAX: Final = 256

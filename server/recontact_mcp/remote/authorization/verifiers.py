@@ -14,7 +14,8 @@ from recontact_mcp.remote.authorization.signed import SignedTokens
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
-    from recontact_mcp.remote.strangers import Client, Strangers
+    from recontact_mcp.remote.addresses import Client
+    from recontact_mcp.remote.strangers import Strangers
     from recontact_mcp.settings import Settings
 
 
