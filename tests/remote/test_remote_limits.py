@@ -191,6 +191,37 @@ async def test_a_caller_has_so_many_sessions_until_some_end(front: "Front") -> N
     assert (ended.status_code, again.status_code) == (200, 200)
 
 
+async def test_a_session_that_was_not_ended_still_counts(front: "Front") -> None:
+    async with front(http_sessions_per_caller=1) as client:
+        opened = await client.post("/mcp", json=INITIALIZE, headers=LEGACY)
+        session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+        refused = await client.delete("/mcp", headers={**LEGACY, **session, "mcp-protocol-version": "2026-07-28"})
+        again = await client.post("/mcp", json=INITIALIZE, headers=LEGACY)
+    assert (opened.status_code, refused.status_code, again.status_code) == (200, 405, 429)
+
+
+async def test_nobody_ends_the_session_of_somebody_else() -> None:
+    sessions = Sessions(idle_seconds=60.0)
+
+    async def ended(_scope: "Scope", _receive: "Receive", send: "Send") -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    opens = scope_of()
+    await sessions.served("ann", opening_a_session, opens, receive_all(), ignoring, now=float)
+    named = {**scope_of(), "method": "DELETE", "headers": [(b"mcp-session-id", opens["client"][0].encode())]}
+    await sessions.served("bob", ended, named, receive_all(), ignoring, now=float)
+    assert sessions.count("ann", 0.0) == 1
+    await sessions.served("ann", ended, named, receive_all(), ignoring, now=float)
+    assert sessions.count("ann", 0.0) == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_every_method_has_the_pace_of_its_caller(front: "Front", method: str) -> None:
+    async with front(calls_per_second=1.0) as client:
+        answers = [await client.request(method, "/mcp", headers=LEGACY) for _ in range(4)]
+    assert [answer.status_code == 429 for answer in answers] == [False, False, True, True]
+
+
 async def test_callers_who_open_sessions_at_once_do_not_get_more_than_one_after_the_other(front: "Front") -> None:
     answers: list[int] = []
     async with front(http_sessions_per_caller=2) as client, anyio.create_task_group() as tasks:

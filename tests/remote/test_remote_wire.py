@@ -113,12 +113,40 @@ def test_one_address_does_not_get_all_connections(server: Served) -> None:
     assert status == 503
 
 
-def test_requests_in_one_piece_are_answered_in_turn(server: Served) -> None:
+@pytest.mark.parametrize(
+    "early",
+    [
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n", id="a request"),
+        pytest.param(b"canary canary canary\r\n\r\n", id="no request"),
+        pytest.param(b"GET /livez HT", id="a piece of one"),
+    ],
+)
+def test_what_comes_before_the_answer_to_a_request_is_not_read(server: Served, early: bytes) -> None:
     once = head(server, "GET /livez HTTP/1.1")
-    last = head(server, "GET /livez HTTP/1.1", Connection="close")
-    answers = server.exchange(once * 3 + last)
-    assert answers.count(b"HTTP/1.1 200 OK") == 4
-    assert answers.count(b'{"status":"alive"}') == 4
+    sent = early.replace(b"{host}", "{}:{}".format(*server.address).encode())
+    answer = server.exchange(once + sent)  # it ends with the answer
+    assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200 OK") == 1
+    assert answer.endswith(b'{"status":"alive"}')
+    assert b"connection: close" in answer
+
+
+def test_requests_that_wait_for_their_answers_share_a_connection(server: Served) -> None:
+    with server.connection() as wire:
+        for _ in range(3):
+            wire.sendall(head(server, "GET /livez HTTP/1.1"))
+            answer = b""
+            while not answer.endswith(b'{"status":"alive"}'):
+                answer += wire.recv(4_096)
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    "told", [{"Content_Length": "1"}, {"Transfer_Encoding": "chunked"}], ids=["a length", "chunks"]
+)
+@pytest.mark.parametrize("path", ["/mcp", "/livez"])
+def test_a_body_is_refused_where_none_is_read(server: Served, path: str, told: dict[str, str]) -> None:
+    status, _ = refused(server.exchange(head(server, f"GET {path} HTTP/1.1", Accept="text/event-stream", **told)))
+    assert status == 400
 
 
 @pytest.mark.parametrize("depth", [200, 2_000, 30_000])

@@ -45,8 +45,8 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         if scope["method"] in _WITHOUT:
-            refused = refusal(scope, 400, malformed(), close=True) if _has_body(scope) else None
-            await (self._app if refused is None else refused)(scope, receive, send)
+            app = refusal(scope, 400, malformed(), close=True) if _has_body(scope) else self._app
+            await app(scope, receive, send)
             return
         most = self._most_of(scope["path"])
         if most is None:

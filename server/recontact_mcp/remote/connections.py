@@ -93,12 +93,12 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless it makes the head too long."""
-        if self._deaf:
+        if not self._hears():
             return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._deaf or not self._in_head or not self._head_bytes:
+        if not self._hears() or not self._in_head or not self._head_bytes:
             return
         if self._deadline is None:  # a head that came in one piece, as nearly all do, is not waited for
             self._wait_for_head()
@@ -133,6 +133,9 @@ class Connection(HttpToolsProtocol):
         del msg
         self._refuse(HTTPStatus.BAD_REQUEST, malformed())
 
+    def _hears(self) -> bool:
+        return not self._deaf
+
     @property
     def _is_serving(self) -> bool:
         """Whether a request has come whole, or is being answered, and has not had all of its answer."""
@@ -158,11 +161,16 @@ class Connection(HttpToolsProtocol):
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, too_slow())
 
     def _refuse(self, status: HTTPStatus, error: RecontactError) -> None:
-        """Answer and hang up; while another request is served, hear no more, and hang up with the end of its answer."""
+        """Answer and hang up; where another request has no answer yet, hear no more, and hang up with that one.
+
+        Amid an answer, only hang up: two would be mixed.
+        """
         if self.transport.is_closing():
             return
         if self._is_serving:
             self._deaf, self.cycle.keep_alive = True, False
+            if self.cycle.response_started:
+                self.transport.close()
             return
         body = json.dumps(envelope(error, mcp=False)).encode()
         head = (
