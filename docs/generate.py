@@ -14,9 +14,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import anyio
 import typer.main
 from typer.core import TyperGroup
 
+from recontact_mcp.app import build_server
 from recontact_mcp.cli.commands import app
 from recontact_mcp.settings import Settings, variable
 from recontact_tools.catalog import EVERYTHING, Operation, catalog
@@ -26,6 +28,7 @@ from recontact_tools.errors import ErrorCode
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DEMO = ROOT / "docs" / "demo.md"
+CLIENTS = ROOT / "docs" / "clients.md"
 ERRORS = ROOT / "docs" / "errors.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 # Written by `python3 run.py bench --record`.
@@ -150,6 +153,16 @@ def errors() -> str:
     return table(("Code", "Cause", "Cure"), rows)
 
 
+def offers() -> str:
+    """Say how much a client finds."""
+    over_http = catalog(local_files=False)
+    templates = anyio.run(build_server(Settings()).list_resource_templates)
+    return (
+        f"It finds {len(catalog(local_files=True))} tools over stdio, {len(over_http)} over HTTP "
+        f"([which](../README.md#tools)), and {len(templates)} templates of resources."
+    )
+
+
 def measured() -> str:
     """Say when and where the recorded figures were measured."""
     place = json.loads(RECORDED.read_text("utf-8"))["machine"]
@@ -170,6 +183,7 @@ def figures() -> str:
 # The pages with tables, and how each table is made.
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     README: {"tools": tools, "settings": settings, "commands": commands},
+    CLIENTS: {"offers": offers},
     ERRORS: {"errors": errors},
     PERFORMANCE: {"measured": measured, "figures": figures},
 }

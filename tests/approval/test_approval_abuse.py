@@ -255,6 +255,11 @@ async def test_a_server_that_cannot_use_its_key_lets_nobody_in_and_says_whose_tu
     assert not http.cookies
 
 
+def without_tokens(answer: Response) -> str:
+    """Return a page without what differs from visit to visit."""
+    return re.sub(r'(?<=name="leaving" value=")[^"]+', "", answer.text)
+
+
 async def test_of_two_persons_the_second_is_a_named_approver(
     signing_in: Settings, authorization: AuthorizationServer, ann: str
 ) -> None:
@@ -263,13 +268,33 @@ async def test_of_two_persons_the_second_is_a_named_approver(
     async with site(signing_in.model_copy(update=told)) as served:
         await served.asked(ann, code=CODE)
         async with served.http() as http:
-            assert (await signed_in(http, "ann", CODE)).status_code == 404
+            asker = await signed_in(http, "ann", CODE)
+        async with served.http() as http:
+            other = await signed_in(http, "bob", CODE)
+            never = await http.get("/approve?code=ZZZZ-9999")
+        assert (asker.status_code, "an approver has to decide about it" in asker.text) == (409, True)
+        assert "500" not in asker.text
+        assert 'name="decision"' not in asker.text
+        # Nobody else learns that there is such a code.
+        assert (other.status_code, never.status_code) == (404, 404)
+        assert without_tokens(other) == without_tokens(never)
         async with served.http() as http:
             shown = await signed_in(http, "boss", CODE)
             assert (ann in shown.text, f"you ({ann})" in shown.text) == (True, False)
             await approved(http, token_of(shown))
         approval = await served.approval()
     assert (approval.approver, approval.decision) == (boss, "approved")
+
+
+async def test_whoever_asked_and_does_not_decide_is_told_nothing_of_a_code_that_has_expired(
+    signing_in: Settings, ann: str
+) -> None:
+    told = {"approval_two_person": True, "approval_approvers": frozenset({f"{ann}-boss"})}
+    async with site(signing_in.model_copy(update=told)) as served, served.http() as http:
+        await served.asked(ann, code=CODE)
+        served.later[0] = timedelta(minutes=31)
+        answer = await signed_in(http, "ann", CODE)
+    assert (answer.status_code, "it has expired" in answer.text) == (404, True)
 
 
 async def test_over_https_cookies_are_kept_from_everything_else(signing_in: Settings, ann: str) -> None:

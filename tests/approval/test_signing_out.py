@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from approval_site import CODE, Site, signed_in, site
@@ -79,10 +80,11 @@ async def test_who_came_by_a_link_of_this_machine_signs_out_and_needs_a_new_one(
         approval = await served.asked("local", code=CODE)
         await served.parts.opening.where_to_approve(approval)
         link = announced[-1].partition("opens it first: ")[2].split()[0]
-        entered = await user.get(link)
+        entered = await user.post("/approve/link", data=dict(parse_qsl(urlsplit(link).query)))
         shown = await user.get(entered.headers["location"])
         token = re.findall(r'name="leaving" value="([^"]+)"', shown.text)[0]
         left = await user.post("/approve/sign-out", data={"leaving": token})
         after = await user.get("/status")
+    assert "Come back" not in left.text  # nothing but "A link is needed" would be there
     assert (left.status_code, "it makes a new link" in left.text, "sign-in service" in left.text) == (200, True, False)
     assert (after.status_code, "A link is needed" in after.text) == (401, True)

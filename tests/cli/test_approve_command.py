@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 GROUP = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP1")
+OTHER = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP2")
 CODE, SHOWN = "ABCD2345", "ABCD-2345"
 PHRASE = f"REMOVE 500 FROM {GROUP.target_group_id}"
 
@@ -35,10 +36,10 @@ Terminal = Callable[..., tuple[int, str]]
 def asked(on_ledger: OnLedger, environment: Mapping[str, str]) -> Callable[..., None]:
     """Let an assistant ask for the removal of 500 IDs."""
 
-    def ask(principal: str = "local", code: str = CODE) -> None:
+    def ask(principal: str = "local", code: str = CODE, group: TargetGroup = GROUP) -> None:
         os.makedirs(environment["RECONTACT_DATA_DIR"], exist_ok=True)  # noqa: PTH103 - one line
         now = datetime.now(UTC)
-        plan = Plan(f"PLAN-{code}", principal, GROUP, 500, now, now + timedelta(minutes=30), PlanState.OPEN)
+        plan = Plan(f"PLAN-{code}", principal, group, 500, now, now + timedelta(minutes=30), PlanState.OPEN)
 
         async def write(ledger: Ledger) -> None:
             await ledger.approvals.ask(plan, code)
@@ -142,11 +143,28 @@ def test_without_a_terminal_nothing_is_decided(
 
 def test_what_waits_is_listed(asked: Callable[..., None], run: "Run") -> None:
     assert run("approve").exit_code == 1  # before anything was ever started
-    asked("https://issuer#ann", "EFGH2345")
-    assert "Nothing waits" in run("approve").stdout
     asked()
     shown = run("approve").stdout
-    assert (SHOWN in shown, "EFGH" in shown) == (True, False)
+    assert (SHOWN in shown, "approval page" in shown) == (True, False)
+
+
+def test_what_waits_on_the_approval_page_is_counted_and_not_shown(
+    asked: Callable[..., None], run: "Run", on_ledger: OnLedger
+) -> None:
+    async def nothing(ledger: Ledger) -> None:
+        await ledger.approvals.awaited("local", now=datetime.now(UTC))
+
+    on_ledger(nothing)
+    assert "Nothing waits for a decision" in run("approve").stdout
+    asked("https://issuer#ann", "EFGH2345")
+    one = run("approve").stdout
+    assert "Nothing of this machine waits for a decision in" in one
+    assert "1 waits on the approval page, for people who sign in over HTTP." in one
+    asked("https://issuer#bob", "EFGH2346", OTHER)
+    asked()
+    shown = run("approve").stdout
+    assert "2 wait on the approval page" in shown
+    assert [word in shown for word in (SHOWN, "EFGH", "issuer", "PLAN-")] == [True, False, False, False]
 
 
 def test_a_code_of_another_place_says_where_was_looked_and_what_to_do(
@@ -181,6 +199,17 @@ def test_a_code_to_register_a_passkey_is_made_once_there_is_a_ledger(asked: Call
     codes = {run("approve", "--enrol", "https://issuer#ann").stdout for _ in range(2)}
     assert {len(code.strip()) for code in codes} == {22}
     assert len(codes) == 2
+
+
+def test_with_the_code_stands_where_by_whom_and_until_when_it_is_used(asked: Callable[..., None], run: "Run") -> None:
+    asked()
+    somewhere = run("approve", "--enrol", "https://issuer#ann").stderr
+    public = {"RECONTACT_PUBLIC_URL": "https://recontact.example"}
+    named = run("approve", "--enrol", "https://issuer#ann", **public).stderr
+    assert "/approve/passkey at the server's address" in somewhere
+    assert "https://recontact.example/approve/passkey" in named
+    for told in ("once, within an hour", "signs in as https://issuer#ann"):
+        assert told in somewhere
 
 
 def test_the_receipt_of_an_approval_can_be_checked_anywhere(

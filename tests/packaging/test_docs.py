@@ -1,5 +1,6 @@
 """The pages in docs: what they tell people to type exists, and what they link to is there."""
 
+import json
 import re
 import shlex
 from datetime import timedelta
@@ -10,6 +11,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from recontact_mcp.cli.commands import app
+from recontact_mcp.scopes import Scope
 from recontact_mcp.settings import Settings, variable
 from recontact_tools.catalog import catalog
 from recontact_tools.error_codes import EXPLANATIONS
@@ -140,3 +142,18 @@ def test_a_command_that_does_not_exist_would_be_seen() -> None:
     assert typed_in("```sh\nrecontact-mcp service seed X --state launched # y\n```") == [
         ["service", "seed", "X", "--state", "launched"]
     ]
+
+
+def test_the_pages_show_a_client_over_http_and_every_scope_that_it_may_ask_for() -> None:
+    page = text_of(ROOT / "docs" / "clients.md")
+    examples = [json.loads(one) for one in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    servers = [one.get("servers") or one["mcpServers"] for one in examples]
+    url = "https://recontact.example.com/mcp"
+    assert servers == [{"recontact": {"type": "http", "url": url}}] * 2
+    assert f"claude mcp add --transport http recontact {url}\n" in page
+    assert [scope for scope in Scope if f"`{scope}`" not in page] == []
+
+
+def test_every_picture_of_the_documentation_is_on_a_page() -> None:
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.png)", text_of(page))}
+    assert {file.name for file in (ROOT / "docs" / "images").glob("*.png")} == shown

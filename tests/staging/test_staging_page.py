@@ -12,8 +12,11 @@ import anyio
 import chromium
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from served_files import send, serving, tool
+
+from recontact_mcp.remote.staging_page import staging_page
+from recontact_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +67,14 @@ def file(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
+async def looks(element: Locator) -> dict[str, str]:
+    """Tell how something looks, and what the mouse over it does."""
+    style: dict[str, str] = await element.evaluate(
+        "one => { const {cursor, backgroundColor} = getComputedStyle(one); return {cursor, colour: backgroundColor}; }"
+    )
+    return style
+
+
 async def test_a_person_uploads_a_file_with_the_keyboard_and_is_told_what_it_holds(address: str, file: Path) -> None:
     ticket = await tool(address, "stage_upload")
     secret = ticket["upload_url"].rpartition("/")[2]
@@ -72,7 +83,10 @@ async def test_a_person_uploads_a_file_with_the_keyboard_and_is_told_what_it_hol
         send = page.get_by_role("button", name="Upload")
         await expect(page).to_have_title("Upload a file - Recontacts")
         await expect(send).to_be_disabled()
+        idle = await looks(send)
         await page.get_by_label("File with identifiers").set_input_files(file)
+        ready = await looks(send)
+        assert (idle["cursor"], ready["cursor"], idle["colour"] == ready["colour"]) == ("not-allowed", "pointer", False)
         await visit.says("wave 1.csv, 165 bytes, is ready to be sent.")
         await visit.window.picture("upload")
         await send.focus()
@@ -152,7 +166,7 @@ async def test_whoever_comes_back_is_told_what_became_of_the_file(address: str, 
         await form.set_input_files(file)
         await page.get_by_role("button", name="Upload").click()
         await visit.says("I have uploaded wave 1.csv.")
-        await expect(page.get_by_role("link", name="See how it goes")).to_be_visible()
+        await expect(page.get_by_text("recontact-mcp jobs")).to_be_visible()
         await page.reload()
         await visit.says("The file has arrived. Tell your assistant that it is uploaded")
         await expect(form).to_be_hidden()
@@ -160,9 +174,43 @@ async def test_whoever_comes_back_is_told_what_became_of_the_file(address: str, 
         await tool(address, "get_upload_job", job_id=job["job_id"], wait_seconds=45)
         await page.reload()
         await visit.says("Your assistant has used the file")
-        await visit.window.check(address.removesuffix("/mcp"))
-        await page.get_by_role("link", name="See how it goes").click()
-        await page.get_by_role("heading", name="A link is needed").wait_for()
+        await expect(page.get_by_text("recontact-mcp jobs")).to_be_visible()
+        assert await page.get_by_role("link").count() == 0  # nothing here would let them in
+
+
+@pytest.mark.parametrize(
+    "incomplete", [pytest.param(False, id="another file"), pytest.param(True, id="an incomplete address")]
+)
+async def test_the_address_of_another_file_in_the_same_window_begins_anew(
+    address: str, file: Path, *, incomplete: bool
+) -> None:
+    first, second = [await tool(address, "stage_upload") for _ in range(2)]
+    async with visited(first["page_url"]) as visit:
+        page, form = visit.page, visit.page.get_by_label("File with identifiers")
+        await form.set_input_files(file)
+        await page.get_by_role("button", name="Upload").click()
+        await visit.says("3 identifiers received.")
+        if incomplete:
+            await page.goto(f"{address.removesuffix('/mcp')}/staged#")
+            await visit.complains("This address is not complete.")
+        await page.goto(second["page_url"])
+        await expect(form).to_be_enabled()
+        await expect(page.get_by_role("status")).to_be_empty()
+        await expect(page.get_by_role("alert")).to_be_hidden()
+        await form.set_input_files(file)
+        await page.get_by_role("button", name="Upload").click()
+        await visit.says("3 identifiers received.")
+    previews = [await tool(address, "preview_upload", ticket=one["ticket"]) for one in (first, second)]
+    assert [one["ids_to_send"] for one in previews] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("client", "way"), [("recontact", 'href="/status"'), (None, "Your assistant can tell you how it goes.")]
+)
+async def test_the_page_leads_on_only_where_people_sign_in(settings: Settings, client: str | None, way: str) -> None:
+    told = {"auth_issuer": "https://issuer.example", "approval_client_id": client}
+    shown = staging_page(settings.model_copy(update=told))
+    assert way in bytes(shown.body).decode()
 
 
 async def test_a_page_that_cannot_ask_what_became_of_its_file_still_takes_one(address: str, file: Path) -> None:

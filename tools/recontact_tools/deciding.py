@@ -42,12 +42,15 @@ class Decisions:
         Raises:
             RateLimited: They have tried too many codes.
             NotFound: There is no such code, or not for them; which, nobody is told.
+            NotAllowed: They asked for it themselves, and somebody else decides.
         """
         await self.check_attempts(who)
         code = code_read(text)
         found = None if code is None else await self.ledger.approvals.by_code(code)
-        if found is None or not self.may(found, who=who) or found.standing(self.clock.now()) is Standing.EXPIRED:
+        if found is None or found.standing(self.clock.now()) is Standing.EXPIRED:
             raise no_such_code()
+        if not self.may(found, who=who):
+            raise approver_decides() if found.plan.principal == who else no_such_code()
         return found
 
     async def plan(self, plan_id: str, *, who: str) -> Approval:
@@ -159,6 +162,14 @@ def no_such_code() -> NotFound:
     return NotFound(
         "There is no such code for you to decide about, or it has expired.",
         next_step="Ask for the code again: the assistant's call, repeated, shows it or a new one.",
+    )
+
+
+def approver_decides() -> NotAllowed:
+    """Say that whoever asked does not decide; nobody is told so about what others asked for."""
+    return NotAllowed(
+        "This is what you asked for, and an approver has to decide about it, not you.",
+        next_step="Give them the code. What waits and runs shows how it stands.",
     )
 
 

@@ -50,7 +50,7 @@ def approve(
     async def run(ledger: "Ledger") -> bool:
         decisions = decisions_of(settings, ledger, Clock(), None, announcing(ledger))
         if enrol is not None:
-            await _enrol(decisions, enrol)
+            await _enrol(decisions, enrol, settings.public_url)
         else:
             await (_list(decisions, looked_in) if code is None else _decide(decisions, code, looked_in))
         return True
@@ -65,22 +65,44 @@ async def _list(decisions: "Decisions", looked_in: str) -> None:
     from recontact_tools.plans import asked_for
 
     waiting = await decisions.ledger.approvals.awaited(LOCAL_PRINCIPAL, now=decisions.clock.now())
+    elsewhere = await _elsewhere(decisions)
     if not waiting:
-        person().print(f"Nothing waits for a decision in {looked_in}.", markup=False, soft_wrap=True)
+        nothing = "Nothing of this machine waits" if elsewhere else "Nothing waits"
+        person().print(f"{nothing} for a decision in {looked_in}.{elsewhere}", markup=False, soft_wrap=True)
         return
     table = titled("Waiting for a decision", "Code", "Valid until (UTC)", "Target group", "What")
     for one in waiting:
         plan = one.plan
         table.add_row(code_shown(one.code), f"{plan.expires_at:%H:%M}", plan.group.target_group_id, asked_for(plan))
     person().print(table)
-    person().print("Decide with `recontact-mcp approve CODE`.", markup=False)
+    person().print(f"Decide with `recontact-mcp approve CODE`.{elsewhere}", markup=False, soft_wrap=True)
 
 
-async def _enrol(decisions: "Decisions", principal: str) -> None:
-    from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, enrolment
+async def _elsewhere(decisions: "Decisions") -> str:
+    """Say how many plans wait that are not for this terminal, and nothing else of them."""
+    from recontact_mcp.access import LOCAL_PRINCIPAL
+    from recontact_tools.deciding import PENDING_MOST
+    from recontact_tools.ledger import Standing
+
+    now = decisions.clock.now()
+    pending = await decisions.ledger.approvals.pending(None, now=now, limit=PENDING_MOST)
+    count = sum(one.plan.principal != LOCAL_PRINCIPAL and one.standing(now) is Standing.AWAITING for one in pending)
+    if not count:
+        return ""
+    least = "At least " if len(pending) == PENDING_MOST else ""
+    return (
+        f" {least}{count} {'waits' if count == 1 else 'wait'} on the approval page, for people who sign in over HTTP."
+    )
+
+
+async def _enrol(decisions: "Decisions", principal: str, public_url: str | None) -> None:
+    from recontact_mcp.remote.approval.place import ENROLMENT_LASTS, PASSKEY_PATH, enrolment
 
     approvals, now = decisions.ledger.approvals, decisions.clock.now()
     typer.echo(await enrolment(approvals, principal, now=now, lasts=ENROLMENT_LASTS))
+    page = f"{public_url}{PASSKEY_PATH}" if public_url else f"{PASSKEY_PATH} at the server's address"
+    told = f"Works once, within an hour. Whoever signs in as {principal} enters it at {page}, and registers a passkey."
+    typer.echo(told, err=True)
 
 
 async def _decide(decisions: "Decisions", code: str, looked_in: str) -> None:

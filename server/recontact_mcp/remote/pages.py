@@ -43,6 +43,8 @@ button, .button { display: inline-block; border: 1px solid var(--accent); backgr
   color: var(--on-accent); cursor: pointer; text-decoration: none; margin: 1rem .5rem 0 0; }
 button.danger { border-color: var(--danger); background: var(--danger); color: var(--on-danger); }
 button.quiet { background: transparent; color: var(--ink); border-color: var(--edge); }
+button:disabled { border-color: var(--edge); background: var(--panel); color: var(--quiet); cursor: not-allowed; }
+input:disabled { color: var(--quiet); cursor: not-allowed; }
 a { color: var(--accent); }
 a.button { color: var(--on-accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

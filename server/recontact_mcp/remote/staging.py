@@ -66,7 +66,7 @@ class Door:
         in_path, in_header = request.path_params.get("secret"), request.headers.get(SECRET_HEADER)
         looks = in_path is None and request.method in {"GET", "HEAD"}
         if looks and in_header is None:
-            return staging_page(self._parts.settings.staged_bytes)
+            return staging_page(self._parts.settings)
         answer = answers.NO_SUCH_ADDRESS
         if looks or request.method == "PUT":
             answer = await self._answered(request, in_path or in_header or "", looks=looks)

@@ -5,10 +5,13 @@ The secret of its address never leaves the browser but in a header.
 
 from typing import TYPE_CHECKING, Final
 
-from recontact_mcp.remote.pages import html, page
+from recontact_mcp.remote.approval.place import STATUS_PATH
+from recontact_mcp.remote.pages import Html, html, page
 
 if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
+
+    from recontact_mcp.settings import Settings
 
 _BODY: Final = """
 <noscript><p role="alert">This page needs JavaScript. In a terminal, the curl line that your assistant shows does the
@@ -25,7 +28,7 @@ It is checked here and kept encrypted until your assistant has used it, or for s
 </form>
 <p><progress id="progress" max="100" value="0" aria-label="Upload" hidden></progress></p>
 <p id="status" role="status"></p>
-<p id="next" hidden><a href="/status">See how it goes</a></p>
+<p id="next" hidden>{next}</p>
 <div id="alert" role="alert" hidden></div>
 """
 
@@ -127,6 +130,9 @@ _SCRIPT: Final = """
     } catch { /* sending a file tells */ }
   };
 
+  // The address of another file differs behind the # alone: a browser that goes there keeps the page, and what it says.
+  addEventListener("hashchange", () => location.reload());
+
   if (secret) {
     look();
   } else {
@@ -137,6 +143,20 @@ _SCRIPT: Final = """
 """
 
 
-def staging_page(bytes_max: int) -> "HTMLResponse":
+_SIGNED_IN: Final = Html(f'<a href="{STATUS_PATH}">See how it goes</a>')
+_BY_LINK: Final = Html("On a terminal of this machine, <code>recontact-mcp jobs</code> shows how it goes.")
+_BY_ASSISTANT: Final = Html("Your assistant can tell you how it goes.")
+
+
+def staging_page(settings: "Settings") -> "HTMLResponse":
     """Return the page; it is the same for everybody, for whose file it takes stands behind the # of its address."""
-    return page("Upload a file", html(_BODY, most=bytes_max, shown=f"{bytes_max:,}"), script=_SCRIPT)
+    most = settings.staged_bytes
+    body = html(_BODY, most=most, shown=f"{most:,}", next=_next(settings))
+    return page("Upload a file", body, script=_SCRIPT)
+
+
+def _next(settings: "Settings") -> Html:
+    """Say where to look afterwards: no page that nobody who comes from here is let in to."""
+    if settings.auth_issuer is None:
+        return _BY_LINK
+    return _BY_ASSISTANT if settings.approval_client_id is None else _SIGNED_IN

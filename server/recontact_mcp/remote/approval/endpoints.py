@@ -61,7 +61,7 @@ class Pages:
             return entrance.code_form(visit, PATH)
         try:
             approval = await decisions.find(code, who=session.principal)
-        except (NotFound, RateLimited) as error:
+        except (NotAllowed, NotFound, RateLimited) as error:
             status = STATUS[type(error)]
             return entrance.code_form(visit, PATH, trouble=f"{error.message} {error.next_step}", status=status)
         return self._shown(await self._seen(decisions, sessions, session, approval))

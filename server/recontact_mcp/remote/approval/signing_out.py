@@ -48,15 +48,17 @@ class SigningOut:
 
 def left(*, signs_in: bool) -> HTMLResponse:
     """Say that this browser is nobody any more, and what that does not end."""
-    elsewhere = "To come back, ask the assistant to repeat its call: it makes a new link."
-    if signs_in:
-        elsewhere = (
-            "At the sign-in service this browser may still be known: on a machine that others use, sign out there, too."
-        )
-    body = html(
-        '<p role="status">Nothing can be seen or decided here any more without signing in again.</p>'
-        '<p>{elsewhere}</p><p><a href="{path}">Come back</a></p>',
-        elsewhere=elsewhere,
-        path=PATH,
-    )
-    return page("Signed out", body)
+    return page("Signed out", _TO_SIGN_IN if signs_in else _BY_LINK)
+
+
+_TO_SIGN_IN: Final = html(
+    '<p role="status">Nothing can be seen or decided here any more without signing in again.</p>'
+    "<p>At the sign-in service this browser may still be known: on a machine that others use, sign out there, too.</p>"
+    '<p><a href="{path}">Come back</a></p>',
+    path=PATH,
+)
+_BY_LINK: Final = html(
+    '<p role="status">Nothing can be seen or decided here any more without a new link.</p>'
+    "<p>To come back, ask the assistant to repeat its call: it makes a new link. On a terminal of this machine,"
+    " <code>recontact-mcp approve</code> and <code>recontact-mcp jobs</code> do without.</p>"
+)
