@@ -9,6 +9,7 @@ from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from person import person_at
 from pydantic import SecretStr
 
 from recontact_mcp.app import build_server
@@ -20,7 +21,7 @@ from recontact_tools.catalog import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
-    from tests.surface.conftest import Api, Call, Replying
+    from tests.surface.conftest import Api, Call, Content, Replying
 
 pytestmark = pytest.mark.anyio
 
@@ -145,6 +146,64 @@ async def test_a_replacement_counts_as_an_upload_and_a_removal(
     assert upload["rule"] == "default.caps_per_day.ids"
     assert upload["left_today"] == 2
     assert await api.count() == 5
+
+
+async def test_nobody_is_asked_about_more_than_the_day_allows(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    call: "Call",
+    followed: "Call",
+    replying: "Replying",
+    api: "Api",
+    identifiers: Identifiers,
+    write: Write,
+) -> None:
+    access, asked = write("[default]\ncaps_per_day = { removals = 1, uploads = 1 }\n"), list[str]()
+
+    def typed(question: str) -> "Content":
+        asked.append(question)
+        return {"phrase": "REMOVE 2 FROM 01BTGNYV6HRNK8K8VKZASZCFP1"}
+
+    come, ids = come_as("ann"), identifiers(6)
+    await api.upload_elsewhere(ids[:2])
+    async with connect(era, effects=effects, answer=replying(typed), access_file=access, **come) as client:
+        removal = await call(client, "remove_all_recontacts")
+        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        await followed(client, await call(client, "upload_recontacts", ids=ids[:2]))
+        looks = api.asked(Operation.OVERVIEW)
+        errors = [await refused(client, "remove_all_recontacts")]
+        errors += [await refused(client, name, ids=ids[3:]) for name in ("replace_recontacts", "upload_recontacts")]
+    async with connect(era, effects=effects, approve_url="https://here.example", access_file=access, **come) as client:
+        errors += [await refused(client, "remove_all_recontacts")]
+    assert [error["code"] for error in errors] == ["CAP_REACHED"] * 4
+    assert [error["rule"].rpartition(".")[2] for error in errors] == ["removals", "uploads", "uploads", "removals"]
+    assert (len(asked), api.asked(Operation.OVERVIEW)) == (1, looks)
+
+
+async def test_what_was_approved_is_not_used_up_by_a_call_that_the_day_does_not_allow(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    call: "Call",
+    api: "Api",
+    settings: Settings,
+    identifiers: Identifiers,
+    write: Write,
+) -> None:
+    path, come = write("[default]\ncaps_per_day = { removals = 1 }\n"), come_as("ann")
+    told = {"effects": effects, "approve_url": "https://here.example", "access_file": path, **come}
+    await api.upload_elsewhere(identifiers(2))
+    async with connect(era, **told) as client, person_at(settings, effects, f"{ISSUER}#ann") as ann:
+        asked = await refused(client, "remove_all_recontacts")
+        await ann.approves(asked["approval_code"])
+        write("[default]\ncaps_per_day = { removals = 0 }\n")
+        over = await refused(client, "remove_all_recontacts")
+        write("[default]\ncaps_per_day = { removals = 1 }\n")
+        started = await call(client, "remove_all_recontacts")
+    assert (asked["code"], over["code"], started["ids_to_remove"]) == ("APPROVAL_REQUIRED", "CAP_REACHED", 2)
 
 
 WRITERS = [operation.name for operation in catalog(local_files=True) if not operation.read_only]
