@@ -11,6 +11,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from person import person_at
 from pydantic import SecretStr
+from tool_arguments import arguments_of
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
@@ -303,6 +304,19 @@ async def test_an_entry_binds_besides_the_settings_and_the_one_that_refuses_is_n
         general = await refused(client, "get_recontact_overview", **PLACE)
     assert general["rule"] == "RECONTACT_ALLOWED_ACCOUNTS"
     assert general["lifted_by"] == "the operator of this server"
+
+
+async def test_whoever_is_allowed_nowhere_is_told_so_and_not_asked_for_more(
+    era: str, connect: "Connect", effects: Effects, refused: "Call", write: Write
+) -> None:
+    for rule in ("accounts", "projects", "target_groups"):
+        access = write(f"[default]\n{rule} = []\n")
+        nowhere = {"access_file": access, **come_as("nobody")}
+        async with connect(era, effects=effects, **nowhere) as client:
+            names = [operation.name for operation in catalog(local_files=False)]
+            errors = [await refused(client, name, **arguments_of(name)) for name in names]
+        assert {(error["code"], error["rule"]) for error in errors} == {("POLICY_DENIED", f"default.{rule}")}
+        assert all("access file" in error["lifted_by"] for error in errors)
 
 
 async def test_with_credentials_whose_secret_cannot_be_read_nothing_is_sent_and_the_operator_is_named(
