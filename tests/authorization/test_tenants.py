@@ -443,3 +443,20 @@ async def test_what_a_challenge_refuses_is_recorded_as_often_as_one_may_call(ser
     assert [(one.event, one.subject, one.target_group_id) for one in found] == [
         ("call_refused", "upload_recontacts", None)
     ]
+
+
+async def test_the_trail_tells_nobody_how_much_others_do(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era) as client:
+            await uploaded(client, OURS, IDS)
+        anns = await own_trail(place, era, "ann")
+        before = await own_trail(place, era, "bob")
+        async with place.client(place.token("ann"), era) as client:
+            await uploaded(client, OURS, IDS[:1])
+        after = await own_trail(place, era, "bob")
+        whole = await (await place.parts.opening.receiving()).ledger.audit.verify()
+    assert before == after == {"verified": True, "entries": []}
+    assert anns["verified"]
+    assert {entry["principal"].rpartition("#")[2] for entry in anns["entries"]} == {"ann"}
+    assert not {"seq", "hash", "previous"} & {name for entry in anns["entries"] for name in entry}
+    assert whole.count > len(anns["entries"]) > 0
