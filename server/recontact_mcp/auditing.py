@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 async def record_failure(
     error: RecontactError, name: str, arguments: Mapping[str, Any], context: Context[Opening, Any]
 ) -> None:
+    """Record that a call of the tool *name*, which can change something, ended with *error*; see `record_end`."""
+    await record_end(error, name, arguments, context.request_context.lifespan_context)
+
+
+async def record_end(error: RecontactError, name: str, arguments: Mapping[str, Any], opening: Opening) -> None:
     """Record that a call of the tool *name*, which can change something, ended with *error*.
 
     A caller who goes away does not keep it from being recorded. Where nothing can be recorded, nothing can have
@@ -35,7 +40,6 @@ async def record_failure(
     """
     from recontact_mcp.data_directory import anticipating_faults
 
-    opening = context.request_context.lifespan_context
     faults = anticipating_faults(database=opening.on_database)
     # Whoever has no entry in the access file has no place in the ledger either.
     with anyio.CancelScope(shield=True), suppress(Unreachable, NotAllowed), faults:

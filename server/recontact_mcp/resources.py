@@ -7,6 +7,7 @@ import anyio
 import anyio.lowlevel
 from mcp.server.mcpserver import MCPServer
 
+from recontact_mcp.access import LOCAL_PRINCIPAL
 from recontact_mcp.opening import Opening
 from recontact_tools import uris
 from recontact_tools.comparing import COMPARE_SECONDS
@@ -122,7 +123,7 @@ async def addressed(
 async def _audited(runtime: Runtime, group: TargetGroup | None) -> str:
     from recontact_tools.audit_page import audit_page  # noqa: PLC0415 - no part of a cold start
 
-    return json.dumps(await audit_page(runtime, group))
+    return json.dumps(await audit_page(runtime, group, alone=runtime.principal == LOCAL_PRINCIPAL))
 
 
 async def _all_respondents(runtime: Runtime, group: TargetGroup, *, seconds: float) -> str:

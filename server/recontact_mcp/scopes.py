@@ -101,15 +101,19 @@ def check_scopes(carried: frozenset[Scope], needed: frozenset[Scope]) -> None:
     Raises:
         NotAllowed: One is missing; the details name all that are needed.
     """
-    missing = needed - carried
-    if missing:
-        raise NotAllowed(
-            f"The access token does not carry {' and '.join(sorted(missing))}; nothing was sent.",
-            code=ErrorCode.INSUFFICIENT_SCOPE,
-            next_step="Ask the user to sign in again and to grant the required scopes, then repeat the call.",
-            details={
-                "required_scopes": [*sorted(needed)],
-                "rule": "the scopes of the access token",
-                "lifted_by": "the user and the authorization server, by granting them",
-            },
-        )
+    if needed - carried:
+        raise missing_scopes(carried, needed)
+
+
+def missing_scopes(carried: frozenset[Scope], needed: frozenset[Scope]) -> NotAllowed:
+    """Say which of the scopes that are needed a token does not carry."""
+    return NotAllowed(
+        f"The access token does not carry {' and '.join(sorted(needed - carried))}; nothing was sent.",
+        code=ErrorCode.INSUFFICIENT_SCOPE,
+        next_step="Ask the user to sign in again and to grant the required scopes, then repeat the call.",
+        details={
+            "required_scopes": [*sorted(needed)],
+            "rule": "the scopes of the access token",
+            "lifted_by": "the user and the authorization server, by granting them",
+        },
+    )

@@ -3,11 +3,13 @@
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from authorization_server import READ, UPLOAD
 from ears import Ears, subscribe
 from mcp import Client, MCPError
 from mcp.client.session import ClientRequestContext
@@ -18,6 +20,7 @@ from two_tenants import GENERAL, OURS, THEIRS, Town
 
 from recontact_mcp.legacy_subscriptions import SHARES, SUBSCRIPTIONS_MAX
 from recontact_tools import uris
+from recontact_tools.ledger.trail import Wanted
 from recontact_tools.models import JobKind, TargetGroup
 from recontact_tools.uris import job_uri, overview_uri
 
@@ -381,3 +384,79 @@ async def test_a_job_of_elsewhere_is_watched_with_the_credentials_of_its_account
             pass
         looked = {one.client_id for one in place.requests}
     assert looked == {"theirs"}
+
+
+async def own_trail(place: Town, era: str, subject: str) -> dict[str, Any]:
+    async with place.client(place.token(subject), era) as client:
+        [content] = (await client.read_resource(uris.WHOLE_AUDIT)).contents
+    trail: dict[str, Any] = json.loads(content.model_dump()["text"])
+    return trail
+
+
+async def test_what_a_challenge_refuses_is_recorded_if_it_would_have_changed_something(
+    serving: "Serving", era: str
+) -> None:
+    async def refused_at_the_edge(tool_name: str) -> None:
+        arguments = {**named(OURS), **arguments_of(tool_name)}
+        body = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": tool_name, "arguments": arguments},
+        }
+        headers = {"accept": "application/json, text/event-stream"}
+        if era != "legacy":
+            headers["mcp-protocol-version"] = "2026-07-28"
+        scope = UPLOAD if tool_name == "list_recontacts" else READ
+        async with place.http(place.token("ann", scope)) as http:
+            assert (await http.post("/mcp", json=body, headers=headers)).status_code == 403
+
+    async with serving() as place:
+        await refused_at_the_edge("list_recontacts")
+        for _ in range(7):
+            await refused_at_the_edge("upload_recontacts")
+        place.moment += timedelta(hours=2)
+        await refused_at_the_edge("upload_recontacts")
+        await refused_at_the_edge("remove_all_recontacts")
+        found = list(reversed((await own_trail(place, era, "ann"))["entries"]))
+        others = (await own_trail(place, era, "bob"))["entries"]
+    events = [(entry["event"], entry["subject"], entry["detail"]["code"]) for entry in found]
+    once = ("call_refused", "upload_recontacts", "INSUFFICIENT_SCOPE")
+    counted = ("calls_refused", *once[1:])
+    assert events == [*[once] * 5, counted, once, ("call_refused", "remove_all_recontacts", "INSUFFICIENT_SCOPE")]
+    assert found[5]["detail"]["further"] == 2
+    assert {(one["account_id"], one["target_group_id"]) for one in (*found[:5], *found[6:])} == {
+        (OURS.account_id, OURS.target_group_id)
+    }
+    assert others == []
+
+
+async def test_what_a_challenge_refuses_is_recorded_as_often_as_one_may_call(serving: "Serving") -> None:
+    call = {"method": "tools/call", "params": {"name": "upload_recontacts", "arguments": "none"}}
+    body = [{"jsonrpc": "2.0", "id": number, **call} for number in range(3)]
+    async with serving(calls_per_second=0.5) as place:
+        async with place.http(place.token("ann", READ)) as http:
+            statuses = [(await http.post("/mcp", json=body)).status_code for _ in range(2)]
+        runtime = await place.parts.opening.receiving()
+        found = await runtime.ledger.audit.newest(10, Wanted())
+    assert statuses == [403, 429]
+    assert [(one.event, one.subject, one.target_group_id) for one in found] == [
+        ("call_refused", "upload_recontacts", None)
+    ]
+
+
+async def test_the_trail_tells_nobody_how_much_others_do(tenants: Tenants, era: str) -> None:
+    async with tenants() as place:
+        async with place.client(place.token("ann"), era) as client:
+            await uploaded(client, OURS, IDS)
+        anns = await own_trail(place, era, "ann")
+        before = await own_trail(place, era, "bob")
+        async with place.client(place.token("ann"), era) as client:
+            await uploaded(client, OURS, IDS[:1])
+        after = await own_trail(place, era, "bob")
+        whole = await (await place.parts.opening.receiving()).ledger.audit.verify()
+    assert before == after == {"verified": True, "entries": []}
+    assert anns["verified"]
+    assert {entry["principal"].rpartition("#")[2] for entry in anns["entries"]} == {"ann"}
+    assert not {"seq", "hash", "previous"} & {name for entry in anns["entries"] for name in entry}
+    assert whole.count > len(anns["entries"]) > 0

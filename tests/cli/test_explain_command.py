@@ -95,6 +95,19 @@ def test_what_is_refused_is_said_with_the_rule_and_who_may_lift_it(
     assert lifter in said["error"]["lifted_by"]
 
 
+@pytest.mark.parametrize("rule", ["accounts", "projects", "target_groups"])
+@pytest.mark.parametrize("tool", ["upload_recontacts", "list_recontacts"])
+def test_whoever_is_allowed_nowhere_is_refused_though_no_place_is_named(
+    explain: Explain, environment: Path, rule: str, tool: str
+) -> None:
+    (environment / "access.toml").write_text(f"[default]\n{rule} = []\n", encoding="utf-8")
+    code, said = explain(tool, "--subject", "nobody")
+    assert (code, said["allowed"], said["entry"]) == (1, False, "default")
+    assert (said["error"]["code"], said["error"]["rule"]) == ("POLICY_DENIED", f"default.{rule}")
+    assert "with any " in said["error"]["message"]
+    assert "access file" in said["error"]["lifted_by"]
+
+
 def test_reading_is_allowed_where_changing_is_not(explain: Explain) -> None:
     assert explain("list_recontacts", *READER, "--target-group", "01BTGNYV6HRNK8K8VKZASZCFP1")[0] == 0
 

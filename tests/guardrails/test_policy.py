@@ -1,5 +1,8 @@
 """What the operator allows."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,12 +79,15 @@ def test_a_set_list_allows_what_it_holds_and_tells_nobody_what_that_is(
         assert "99887766" not in str(refused.value.as_dict())
 
 
-def test_what_is_not_known_yet_of_a_place_denies_nothing() -> None:
-    nothing = Policy(read_only=False, accounts=frozenset(), projects=frozenset(), target_groups=None)
-    check_parts(nothing, "GROUP", None, None)
-    with pytest.raises(NotAllowed, match="RECONTACT_ALLOWED_ACCOUNTS"):
-        check_parts(nothing, "GROUP", None, 101)
-    with pytest.raises(NotAllowed, match="RECONTACT_ALLOWED_PROJECTS"):
-        check_parts(nothing, "GROUP", "PROJECT", None)
+def test_what_is_not_known_yet_of_a_place_denies_nothing_unless_nothing_is_allowed_at_all() -> None:
+    other = Policy(read_only=False, accounts=frozenset({7}), projects=frozenset({"OTHER"}), target_groups=None)
+    check_parts(other, "GROUP", None, None)
+    with pytest.raises(NotAllowed, match=r"that account \(RECONTACT_ALLOWED_ACCOUNTS"):
+        check_parts(other, "GROUP", None, 101)
+    with pytest.raises(NotAllowed, match=r"that project \(RECONTACT_ALLOWED_PROJECTS"):
+        check_parts(other, "GROUP", "PROJECT", None)
+    for name in ("accounts", "projects", "target_groups"):
+        with pytest.raises(NotAllowed, match=r"any .*RECONTACT_ALLOWED_" + name.upper()):
+            check_parts(replace(OPEN, **{name: frozenset[Any]()}), None, None, None)
     assert may_read(OPEN, GROUP)
-    assert not may_read(nothing, GROUP)
+    assert not may_read(other, GROUP)

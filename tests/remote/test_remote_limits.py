@@ -222,6 +222,34 @@ async def test_every_method_has_the_pace_of_its_caller(front: "Front", method: s
     assert [answer.status_code == 429 for answer in answers] == [False, False, True, True]
 
 
+async def test_who_may_open_no_further_session_is_told_when_the_first_idle_one_ends() -> None:
+    now, statuses = [0.0], list[tuple[int, str | None]]()
+    crowd = Crowd(opening_a_session, Share(0.0, 0, 1), Ending(), Sessions(idle_seconds=1_800.0), now=lambda: now[0])
+
+    async def told(message: "Message") -> None:
+        if message["type"] == "http.response.start":
+            headers = dict(message.get("headers", []))
+            statuses.append((message["status"], headers.get(b"retry-after", b"").decode()))
+
+    of_2025: Scope = {**scope_of(), "headers": list[tuple[bytes, bytes]]()}
+    for moment in (0.0, 0.0, 600.5, 1_800.0, 1_800.5):
+        now[0] = moment
+        await crowd(of_2025, receive_all(), told)
+    assert statuses == [(200, ""), (429, "1800"), (429, "1200"), (429, "1"), (200, "")]
+
+
+async def test_a_session_that_is_busy_is_not_said_to_end_soon() -> None:
+    sessions, said = Sessions(idle_seconds=60.0), list[float]()
+
+    async def lasting(_scope: "Scope", _receive: "Receive", _send: "Send") -> None:
+        said.append(sessions.ends_in("ann", 50.0))
+
+    await sessions.served("ann", opening_a_session, scope_of(), receive_all(), ignoring, now=float)
+    in_it = {**scope_of(), "headers": [(b"mcp-session-id", b"127.0.0.1")]}
+    await sessions.served("ann", lasting, in_it, receive_all(), ignoring, now=float)
+    assert [*said, sessions.ends_in("ann", 50.0), sessions.ends_in("bob", 50.0)] == [60.0, 10.0, 60.0]
+
+
 async def test_callers_who_open_sessions_at_once_do_not_get_more_than_one_after_the_other(front: "Front") -> None:
     answers: list[int] = []
     async with front(http_sessions_per_caller=2) as client, anyio.create_task_group() as tasks:

@@ -9,7 +9,9 @@ from mcp import Client
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from person import person_at
 from pydantic import SecretStr
+from tool_arguments import arguments_of
 
 from recontact_mcp.app import build_server
 from recontact_mcp.opening import Effects
@@ -20,7 +22,7 @@ from recontact_tools.catalog import catalog
 
 if TYPE_CHECKING:
     from tests.conftest import Connect
-    from tests.surface.conftest import Api, Call, Replying
+    from tests.surface.conftest import Api, Call, Content, Replying
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +149,64 @@ async def test_a_replacement_counts_as_an_upload_and_a_removal(
     assert await api.count() == 5
 
 
+async def test_nobody_is_asked_about_more_than_the_day_allows(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    call: "Call",
+    followed: "Call",
+    replying: "Replying",
+    api: "Api",
+    identifiers: Identifiers,
+    write: Write,
+) -> None:
+    access, asked = write("[default]\ncaps_per_day = { removals = 1, uploads = 1 }\n"), list[str]()
+
+    def typed(question: str) -> "Content":
+        asked.append(question)
+        return {"phrase": "REMOVE 2 FROM 01BTGNYV6HRNK8K8VKZASZCFP1"}
+
+    come, ids = come_as("ann"), identifiers(6)
+    await api.upload_elsewhere(ids[:2])
+    async with connect(era, effects=effects, answer=replying(typed), access_file=access, **come) as client:
+        removal = await call(client, "remove_all_recontacts")
+        await call(client, "get_removal_job", job_id=removal["job_id"], wait_seconds=45)
+        await followed(client, await call(client, "upload_recontacts", ids=ids[:2]))
+        looks = api.asked(Operation.OVERVIEW)
+        errors = [await refused(client, "remove_all_recontacts")]
+        errors += [await refused(client, name, ids=ids[3:]) for name in ("replace_recontacts", "upload_recontacts")]
+    async with connect(era, effects=effects, approve_url="https://here.example", access_file=access, **come) as client:
+        errors += [await refused(client, "remove_all_recontacts")]
+    assert [error["code"] for error in errors] == ["CAP_REACHED"] * 4
+    assert [error["rule"].rpartition(".")[2] for error in errors] == ["removals", "uploads", "uploads", "removals"]
+    assert (len(asked), api.asked(Operation.OVERVIEW)) == (1, looks)
+
+
+async def test_what_was_approved_is_not_used_up_by_a_call_that_the_day_does_not_allow(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    call: "Call",
+    api: "Api",
+    settings: Settings,
+    identifiers: Identifiers,
+    write: Write,
+) -> None:
+    path, come = write("[default]\ncaps_per_day = { removals = 1 }\n"), come_as("ann")
+    told = {"effects": effects, "approve_url": "https://here.example", "access_file": path, **come}
+    await api.upload_elsewhere(identifiers(2))
+    async with connect(era, **told) as client, person_at(settings, effects, f"{ISSUER}#ann") as ann:
+        asked = await refused(client, "remove_all_recontacts")
+        await ann.approves(asked["approval_code"])
+        write("[default]\ncaps_per_day = { removals = 0 }\n")
+        over = await refused(client, "remove_all_recontacts")
+        write("[default]\ncaps_per_day = { removals = 1 }\n")
+        started = await call(client, "remove_all_recontacts")
+    assert (asked["code"], over["code"], started["ids_to_remove"]) == ("APPROVAL_REQUIRED", "CAP_REACHED", 2)
+
+
 WRITERS = [operation.name for operation in catalog(local_files=True) if not operation.read_only]
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "upload_recontacts": {"ids": ["5a3b2ada-0000-4000-8000-000000000001"]},
@@ -244,6 +304,19 @@ async def test_an_entry_binds_besides_the_settings_and_the_one_that_refuses_is_n
         general = await refused(client, "get_recontact_overview", **PLACE)
     assert general["rule"] == "RECONTACT_ALLOWED_ACCOUNTS"
     assert general["lifted_by"] == "the operator of this server"
+
+
+async def test_whoever_is_allowed_nowhere_is_told_so_and_not_asked_for_more(
+    era: str, connect: "Connect", effects: Effects, refused: "Call", write: Write
+) -> None:
+    for rule in ("accounts", "projects", "target_groups"):
+        access = write(f"[default]\n{rule} = []\n")
+        nowhere = {"access_file": access, **come_as("nobody")}
+        async with connect(era, effects=effects, **nowhere) as client:
+            names = [operation.name for operation in catalog(local_files=False)]
+            errors = [await refused(client, name, **arguments_of(name)) for name in names]
+        assert {(error["code"], error["rule"]) for error in errors} == {("POLICY_DENIED", f"default.{rule}")}
+        assert all("access file" in error["lifted_by"] for error in errors)
 
 
 async def test_with_credentials_whose_secret_cannot_be_read_nothing_is_sent_and_the_operator_is_named(

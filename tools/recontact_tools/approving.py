@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from recontact_tools.capping import a_plan, check_left_today
 from recontact_tools.errors import Detail, ErrorCode, NotAllowed
 from recontact_tools.guardrails import CODE_ALPHABET, CODE_LENGTH, code_shown
 from recontact_tools.handles import iso
@@ -39,13 +40,18 @@ def new_code() -> str:
 
 
 async def approved_already(runtime: Runtime, group: TargetGroup, new: NewList | None) -> Approval | None:
-    """Return the open plan of exactly this wish that a person has approved, if there is one."""
+    """Return the open plan of exactly this wish that a person has approved, if there is one.
+
+    Raises:
+        NotAllowed: It would be more than the day allows; what was approved stays so.
+    """
     plan = await runtime.ledger.open_plan(runtime.principal, group, now=runtime.clock.now())
     if plan is None or plan.fingerprint != (new.fingerprint if new else None):
         return None
     approval = await runtime.ledger.approvals.of_plan(plan.plan_id)
     if approval is None or approval.standing(runtime.clock.now()) is not Standing.APPROVED:
         return None
+    await check_left_today(runtime, a_plan(plan.new_ids))
     return approval
 
 
@@ -55,7 +61,7 @@ async def awaited_approval(runtime: Runtime, group: TargetGroup, new: NewList | 
     Raises:
         InvalidInput: There is nothing to remove.
         JobRunning: A job runs on this target group.
-        NotAllowed: Policy refuses.
+        NotAllowed: Policy or a cap refuses.
     """
     check_write(runtime.rules.policy, group)
     plan = await made_plan(runtime, group, new, seconds=runtime.rules.approval.seconds)

@@ -12,8 +12,14 @@ from recontact_tools.runtime import Runtime
 ENTRIES_SHOWN = 100
 
 
-async def audit_page(runtime: Runtime, group: TargetGroup | None) -> dict[str, Detail]:
+# What is about the whole chain: who sees only what is their own would learn from it how much others do.
+_OF_THE_CHAIN = frozenset({"seq", "previous", "hash"})
+
+
+async def audit_page(runtime: Runtime, group: TargetGroup | None, *, alone: bool) -> dict[str, Detail]:
     """Return the caller's own newest entries, all or those about one target group, and whether the chain holds.
+
+    Whoever is *alone* here is told the number of all entries too, the newest hash, and where the chain breaks.
 
     Raises:
         NotAllowed: Policy does not let this target group be looked at.
@@ -25,12 +31,18 @@ async def audit_page(runtime: Runtime, group: TargetGroup | None) -> dict[str, D
     audit, policy = runtime.ledger.audit, runtime.rules.policy
     verdict = await audit.verify()
     shown = await audit.newest(ENTRIES_SHOWN, wanted, keep=lambda entry: _may_see(policy, entry))
+    left_out = frozenset[str]() if alone else _OF_THE_CHAIN
+    entries: list[Detail] = [
+        {name: word for name, word in asdict(entry).items() if name not in left_out} for entry in shown
+    ]
+    if not alone:
+        return {"verified": verdict.holds, "entries": entries}
     return {
         "count": verdict.count,
         "head": verdict.head,
         "verified": verdict.holds,
         "broken_at": verdict.broken_at,
-        "entries": [asdict(entry) for entry in shown],
+        "entries": entries,
     }
 
 

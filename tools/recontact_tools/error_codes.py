@@ -182,9 +182,12 @@ EXPLANATIONS: Final[Mapping[ErrorCode, Explanation]] = MappingProxyType(
             "Run `recontact-mcp doctor`, which tells the credentials from the account. Then ask Cint to permit it.",
         ),
         ErrorCode.RATE_LIMITED: Explanation(
-            "The API asks for fewer requests, or too many calls wait for their turn here. Nothing was sent, or nothing"
-            " done.",
-            "Repeat the call after `retry_after_seconds`. If it happens often, lower `CINT_REQUESTS_PER_SECOND`.",
+            "The API asks for fewer requests, or too many calls wait for their turn here. Over HTTP also: you call"
+            " faster than this server lets one caller, have as many calls under way or sessions open as one may"
+            " (`RECONTACT_CALLS_PER_SECOND`, `RECONTACT_CALLS_AT_ONCE`, `RECONTACT_HTTP_SESSIONS_PER_CALLER`), or too"
+            " many requests or codes from you were no good. Nothing was sent, or nothing done.",
+            "Repeat the call after `retry_after_seconds`. If the API asks often, lower `CINT_REQUESTS_PER_SECOND`;"
+            " sessions end when they are deleted, or idle for `RECONTACT_HTTP_SESSION_IDLE_SECONDS`.",
         ),
         ErrorCode.FEATURE_MISSING: Explanation(
             "The target group is there, but the account or the API version lacks the operation: the upload of RIDs, the"

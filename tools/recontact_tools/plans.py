@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from recontact_tools.capping import a_plan, check_left_today
 from recontact_tools.conflicts import check_no_job_runs, running_job, running_replacement
 from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError
 from recontact_tools.guardrails import (
@@ -48,7 +49,7 @@ async def question(runtime: Runtime, group: TargetGroup, *, answered: bool, new:
     Raises:
         InvalidInput: There is nothing to remove.
         JobRunning: A job runs on this target group.
-        NotAllowed: Policy refuses, or the plan that was answered is spent or expired.
+        NotAllowed: Policy or a cap refuses, or the plan that was answered is spent or expired.
     """
     check_write(runtime.rules.policy, group)
     plan = await (open_plan(runtime, group, new) if answered else _new_plan(runtime, group, new))
@@ -99,9 +100,11 @@ async def made_plan(runtime: Runtime, group: TargetGroup, new: NewList | None, *
     It may be agreed to for so many *seconds*, or until the file that it needs is deleted.
 
     Raises:
+        NotAllowed: It would be more than the day allows: nobody is asked for what cannot be done.
         InvalidInput: There is nothing to remove.
         JobRunning: A job runs on this target group.
     """
+    await check_left_today(runtime, a_plan(new.ids if new else None))
     await check_no_job_runs(runtime, group)
     count = check_something_stored(await runtime.gateway.get_overview(group))
     now = runtime.clock.now()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from recontact_tools.errors import ErrorCode, NotAllowed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from recontact_tools.errors import Detail
     from recontact_tools.models import TargetGroup
 
+_Id = TypeVar("_Id", int, str)
 OPERATOR: Final = "the operator of this server"
 ACCESS_EDITOR: Final = "whoever edits the access file of this server"
 FREEZER: Final = "whoever froze it, by removing the freeze file or what it says"
@@ -74,19 +77,27 @@ def check_read(policy: Policy, group: TargetGroup) -> Readable:
 
 
 def check_parts(policy: Policy, target_group_id: str | None, project_id: str | None, account_id: int | None) -> None:
-    """Accept what is known so far of where a target group lives; None is not known yet and denies nothing.
+    """Accept what is known so far of where a target group lives; None is not known yet.
+
+    What is not known denies nothing, unless an allow-list holds nothing at all: then nowhere is allowed.
 
     Raises:
         NotAllowed: an allow-list does not hold it; the error names the rule but never what it allows.
     """
     if policy.within is not None:
         check_parts(policy.within, target_group_id, project_id, account_id)
-    if policy.accounts is not None and account_id is not None and account_id not in policy.accounts:
-        raise _denied(policy, "account", "accounts")
-    if policy.projects is not None and project_id is not None and project_id not in policy.projects:
-        raise _denied(policy, "project", "projects")
-    if policy.target_groups is not None and target_group_id is not None and target_group_id not in policy.target_groups:
-        raise _denied(policy, "target group", "target_groups")
+    if not _holds(policy.accounts, account_id):
+        raise _denied(policy, "account", "accounts", policy.accounts)
+    if not _holds(policy.projects, project_id):
+        raise _denied(policy, "project", "projects", policy.projects)
+    if not _holds(policy.target_groups, target_group_id):
+        raise _denied(policy, "target group", "target_groups", policy.target_groups)
+
+
+def _holds(allowed: frozenset[_Id] | None, one: _Id | None) -> bool:
+    if allowed is None:
+        return True
+    return bool(allowed) if one is None else one in allowed
 
 
 def may_read(policy: Policy, group: TargetGroup) -> bool:
@@ -130,11 +141,11 @@ def check_changes(policy: Policy) -> None:
         )
 
 
-def _denied(policy: Policy, what: str, field: str) -> NotAllowed:
-    rule = _rule(policy, field)
+def _denied(policy: Policy, what: str, field: str, allowed: Collection[object] | None) -> NotAllowed:
+    rule, which = _rule(policy, field), "that" if allowed else "any"
     subject = "This server may not work" if policy.entry is None else "You may not work here"
     return NotAllowed(
-        f"{subject} with that {what} ({rule}); nothing was sent.",
+        f"{subject} with {which} {what} ({rule}); nothing was sent.",
         code=ErrorCode.POLICY_DENIED,
         next_step=f"Tell the user. Only {_lifter(policy)} can change {rule}.",
         details=_details(policy, rule),

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from recontact_tools.capping import cap_reached
+from recontact_tools.capping import an_upload, cap_reached, check_left_today
 from recontact_tools.comparing import check_room
 from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
@@ -89,12 +89,14 @@ async def start_upload(
 
     Raises:
         InvalidInput: It does not fit, or its idempotency key stands for something else.
+        NotAllowed: It would be more than the day allows.
         JobRunning: A job runs on this target group.
         RecontactError: As `start`.
     """
     earlier = await repeated(runtime, wanted)
     if earlier is not None:
         return earlier
+    await check_left_today(runtime, an_upload(file.ids))
     await check_no_job_runs(runtime, wanted.group)
     counted = await runtime.gateway.get_overview(wanted.group)
     stored = await check_room(runtime, wanted.group, file, id_type=id_type, stored=counted)

@@ -81,7 +81,8 @@ def build_watching_app(parts: Parts) -> Starlette | None:
 def _guarded(parts: Parts, endpoint: McpEndpoint) -> ASGIApp:
     settings = parts.settings
     share = Share(settings.calls_per_second, settings.calls_at_once, settings.http_sessions_per_caller)
-    guarded: ASGIApp = Crowd(endpoint, share, parts.opening.ending, parts.sessions)
+    guarded: ASGIApp = endpoint
     for guard in reversed(GUARDS):
         guarded = guard(parts, guarded)
-    return guarded
+    # Outermost: what a guard refuses is recorded, and has its pace like all else.
+    return Crowd(guarded, share, parts.opening.ending, parts.sessions)

@@ -11,7 +11,7 @@ import anyio
 from recontact_mcp.remote.buckets import Bucket, Pace
 from recontact_mcp.remote.callers import caller_of
 from recontact_mcp.remote.eras import is_modern
-from recontact_mcp.remote.refusals import ending, refusal, too_many, too_often
+from recontact_mcp.remote.refusals import ending, refusal, too_many_calls, too_many_sessions, too_often
 from recontact_mcp.remote.sessions import session_named
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Crowd:
     def _refused(self, scope: Scope, caller: str, *, is_call: bool) -> Response | None:
         share = self._share
         if is_call and share.calls_at_once and self._busy[caller] >= share.calls_at_once:
-            return refusal(scope, 429, too_many("calls under way", share.calls_at_once))
+            return refusal(scope, 429, too_many_calls(share.calls_at_once))
         wait = self._wait(caller) if share.calls_per_second else 0.0
         return refusal(scope, 429, too_often(wait)) if wait else None
 
@@ -93,8 +93,9 @@ class Crowd:
         share = self._share
         if self._ending.announced:
             return refusal(scope, 503, ending())
-        if share.sessions and self._sessions.count(caller, self._now()) >= share.sessions:
-            return refusal(scope, 429, too_many("sessions", share.sessions))
+        now = self._now()
+        if share.sessions and self._sessions.count(caller, now) >= share.sessions:
+            return refusal(scope, 429, too_many_sessions(share.sessions, self._sessions.ends_in(caller, now)))
         return None
 
     def _wait(self, caller: str) -> float:

@@ -80,12 +80,22 @@ def too_often(seconds: float) -> RateLimited:
     )
 
 
-def too_many(what: str, most: int) -> RateLimited:
-    """Refuse one more of what a caller has as many of as one may have."""
+def too_many_calls(most: int) -> RateLimited:
+    """Refuse one more call where as many are under way as one caller may have."""
     return RateLimited(
-        f"You have {most} {what} on this server, as many as one caller may have; nothing was changed.",
+        f"You have {most} calls under way on this server, as many as one caller may have; nothing was changed.",
         next_step="Wait until one of them ends, and repeat it then.",
         details={"retry_after_seconds": 1},
+    )
+
+
+def too_many_sessions(most: int, seconds: float) -> RateLimited:
+    """Refuse one more session; by itself none ends for so many seconds."""
+    return RateLimited(
+        f"You have {most} sessions on this server, as many as one caller may have; nothing was changed.",
+        next_step="End one that nobody needs (DELETE), or wait for retry_after_seconds: idle ones end by themselves."
+        " Clients of 2026-07-28 need none.",
+        details={"retry_after_seconds": max(1, ceil(seconds))},
     )
 
 

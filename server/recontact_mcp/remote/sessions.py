@@ -44,6 +44,14 @@ class Sessions:
         self._forget(now)
         return self._opening[caller] + sum(session.caller == caller for session in self._open.values())
 
+    def ends_in(self, caller: str, now: float) -> float:
+        """Return the seconds until the first session of a caller ends if all stay as they are.
+
+        One that is busy may end no sooner than it would if it were left idle now.
+        """
+        since = [now if one.busy else one.seen for one in self._open.values() if one.caller == caller]
+        return max(0.0, self._idle - (now - min(since, default=now)))
+
     def total(self, now: float) -> int:
         """Count all sessions that have not ended."""
         self._forget(now)

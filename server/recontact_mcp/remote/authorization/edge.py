@@ -12,6 +12,7 @@ from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.authentication import AuthCredentials
 
+from recontact_mcp.auditing import record_end
 from recontact_mcp.remote.authorization.challenges import Challenges
 from recontact_mcp.remote.authorization.fetching import CannotTell
 from recontact_mcp.remote.authorization.lasting import served_for
@@ -19,16 +20,18 @@ from recontact_mcp.remote.authorization.metadata import metadata_url, resource_o
 from recontact_mcp.remote.authorization.verifiers import Verifier, verifier_for
 from recontact_mcp.remote.bodies import body_of
 from recontact_mcp.remote.refusals import MCP_PATH, refusal
-from recontact_mcp.scopes import NONE, READING, granted, of_request
+from recontact_mcp.scopes import NONE, READING, granted, missing_scopes, of_request
+from recontact_tools.catalog import OPERATIONS
 from recontact_tools.errors import RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mcp.server.auth.provider import AccessToken
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from recontact_mcp.opening import Opening
     from recontact_mcp.remote.parts import Parts
     from recontact_mcp.scopes import Scope as Needed
 
@@ -54,7 +57,7 @@ def guard(parts: Parts, app: ASGIApp) -> ASGIApp:
     """Put the edge around MCP, behind the entrance."""
     if parts.settings.auth_issuer is None:
         return app
-    return Edge(AuthContextMiddleware(app), Challenges(metadata_url(resource_of(parts))))
+    return Edge(AuthContextMiddleware(app), Challenges(metadata_url(resource_of(parts))), parts.opening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Edge:
 
     app: ASGIApp
     challenges: Challenges
+    opening: Opening
     wall: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,10 +115,20 @@ class Edge:
         carried = granted(token.scopes)
         needed = needed_for(scope)
         if needed - carried:
-            await self.challenges.insufficient(needed | carried)(scope, receive, send)
+            await AuthContextMiddleware(self._insufficient(needed, carried))(scope, receive, send)
             return
         if not await served_for(self._left(token, scope), self.app, scope, receive, send):
             await self.challenges.invalid()(scope, receive, send)
+
+    def _insufficient(self, needed: frozenset[Needed], carried: frozenset[Needed]) -> ASGIApp:
+        """Return what challenges a request, and records which changes are refused with it."""
+
+        async def challenging(scope: Scope, receive: Receive, send: Send) -> None:
+            for name, arguments in changes_in(body_of(scope)).items():
+                await record_end(missing_scopes(carried, needed), name, arguments, self.opening)
+            await self.challenges.insufficient(needed | carried)(scope, receive, send)
+
+        return challenging
 
     def _left(self, token: AccessToken, scope: Scope) -> float | None:
         """Return how many seconds a stream of news may last; None for all that ends by itself."""
@@ -136,17 +150,31 @@ def calls_in(body: bytes) -> Iterator[tuple[str, str | None]]:
 
     A body that is no JSON holds none; MCP says so to whoever sent it.
     """
+    for method, params in _requests_in(body):
+        name = params.get("name")
+        yield method, name if isinstance(name, str) else None
+
+
+def changes_in(body: bytes) -> Mapping[str, Mapping[str, Any]]:
+    """Return which tools a body calls that can change something, each with the arguments of its first call."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for method, params in _requests_in(body):
+        operation = OPERATIONS.get(str(params.get("name"))) if method == "tools/call" else None
+        if operation is not None and not operation.read_only:
+            found.setdefault(operation.name, _mapping(params.get("arguments")))
+    return found
+
+
+def _requests_in(body: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         found: object = json.loads(body)
     except (ValueError, RecursionError):
         return
     for one in cast("list[object]", found) if isinstance(found, list) else [found]:
-        if isinstance(one, dict):
-            said = cast("dict[str, Any]", one)
-            if isinstance(method := said.get("method"), str):
-                yield method, _tool(said.get("params"))
+        said = _mapping(one)
+        if isinstance(method := said.get("method"), str):
+            yield method, _mapping(said.get("params"))
 
 
-def _tool(params: object) -> str | None:
-    name = cast("dict[str, Any]", params).get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else None
+def _mapping(said: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", said) if isinstance(said, dict) else {}
