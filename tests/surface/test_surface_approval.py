@@ -101,6 +101,43 @@ async def test_the_operator_says_how_sure_it_must_be(
     assert (answer["error"]["code"] if result.is_error else None) == code
 
 
+@pytest.mark.parametrize("url", [None, URL])
+@pytest.mark.parametrize("minimum", ["client-elicited", None])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"approval_two_person": True, "approval_approvers": frozenset({"https://issuer#boss"})},
+        {"approval_passkey": "required"},
+    ],
+)
+async def test_no_client_answers_for_a_second_person_or_a_passkey(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    api: "Api",
+    replying: "Replying",
+    old: list[str],
+    new: list[str],
+    more: dict[str, Any],
+    minimum: str | None,
+    url: str | None,
+) -> None:
+    questions: list[str] = []
+    await api.upload_elsewhere(old)
+
+    def typed(question: str) -> "Content":
+        questions.append(question)
+        return {"phrase": PHRASE}
+
+    told = {"approve_url": url, "approval_minimum": minimum, **more}
+    async with connect(era, effects=effects, answer=replying(typed), **told) as client:
+        error = await refused(client, "remove_all_recontacts")
+        other = await refused(client, "replace_recontacts", ids=new)
+    assert (error["code"], other["code"], questions) == ("APPROVAL_REQUIRED", "APPROVAL_REQUIRED", [])
+    assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 5)
+
+
 async def test_what_a_person_has_approved_is_removed_once_and_then_asked_anew(
     era: str,
     connect: "Connect",
