@@ -106,7 +106,7 @@ class Decisions:
             RateLimited: There were too many.
         """
         now = self.clock.now()
-        made = await self.ledger.approvals.attempts(who, now=now, since=now - ATTEMPTS_WITHIN)
+        made = await self.ledger.approvals.attempts(who, now=now, since=now - ATTEMPTS_WITHIN, most=ATTEMPTS_MOST)
         if made > ATTEMPTS_MOST:
             raise RateLimited(
                 "Too many attempts; nothing was decided.",

@@ -8,6 +8,7 @@ import sqlite3
 from recontact_tools.ledger.faults import LedgerUnavailable
 from recontact_tools.ledger.schema import (
     APPROVALS,
+    ATTEMPTS,
     AUDIT,
     CLAIMS,
     FOLLOWED_FOR,
@@ -102,6 +103,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     REFUSALS,
     CLAIMS,
     FOLLOWED_FOR,
+    ATTEMPTS,
 )
 AUDITED_SINCE = MIGRATIONS.index(AUDIT) + 1
 """The first version of the schema with an audit trail."""
