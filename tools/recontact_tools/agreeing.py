@@ -1,9 +1,9 @@
 """From a person's answer to a plan that is used up: the only way to anything that removes."""
 
 from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError, Unreachable
-from recontact_tools.guardrails import check_phrase, check_plan, plan_not_valid
+from recontact_tools.guardrails import check_phrase, check_plan, may_decide, plan_not_valid
 from recontact_tools.injected import ApprovedElsewhere, Confirmation, Unanswered
-from recontact_tools.ledger import Evidence, Plan
+from recontact_tools.ledger import Approval, Evidence, Plan
 from recontact_tools.models import TargetGroup
 from recontact_tools.plans import NewList, open_plan, plan_gone
 from recontact_tools.runtime import ApprovalRules, Runtime
@@ -35,6 +35,8 @@ async def agreed(
     plan = await open_plan(runtime, group, new)
     try:
         evidence = evidence_of(plan, answer, rules=runtime.rules.approval)
+        if isinstance(answer, ApprovedElsewhere):
+            _check_approver(plan, await runtime.ledger.approvals.of_plan(plan.plan_id), runtime.rules.approval)
         stored = await runtime.gateway.get_overview(group)
         check_plan(plan, count_now=stored, now=runtime.clock.now(), principal=runtime.principal)
     except RecontactError as refusal:
@@ -63,6 +65,20 @@ def evidence_of(plan: Plan, answer: Confirmation | ApprovedElsewhere | Unanswere
         raise plan_not_valid()
     check_phrase(answer.phrase, plan)
     return Evidence.CLIENT_ELICITED
+
+
+def _check_approver(plan: Plan, approval: Approval | None, rules: ApprovalRules) -> None:
+    """Accept who approved a plan, if they still may: the rules may have changed since.
+
+    Raises:
+        NotAllowed: They may not any more, or nobody approved.
+    """
+    approver = approval.approver if approval is not None else None
+    may = approver is not None and may_decide(
+        approver, asker=plan.principal, approvers=rules.approvers, two_person=rules.two_person
+    )
+    if not may:
+        raise plan_not_valid()
 
 
 def _unanswered(answer: Unanswered) -> NotAllowed:
