@@ -69,6 +69,16 @@ class Access:
         """Every entry, and the default."""
         return (*self.entries, self.default) if self.default is not None else self.entries
 
+    def possible_for(self, subject: str) -> tuple[Entry, ...]:
+        """Return the entries of which one counts for somebody whose claims nobody knows."""
+        possible: list[Entry] = []
+        for entry in self.entries:
+            if entry.matching.subject in {None, subject}:
+                possible.append(entry)
+            if entry.matching.subject == subject:
+                return tuple(possible)
+        return tuple(possible) if self.default is None else (*possible, self.default)
+
     def entry_of(self, subject: str, claims: Claims) -> Entry:
         """Return what counts for somebody.
 

@@ -10,6 +10,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from recontact_mcp.access import LOCAL_PRINCIPAL, NO_CLAIMS, Claims, Credentials, claims_of, policy_within
 from recontact_mcp.scopes import ALL, NONE, Scope, granted
 from recontact_tools.errors import ErrorCode, NotAllowed
+from recontact_tools.policy import may_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
     from recontact_mcp.access import Access
-    from recontact_tools.models import Caps
+    from recontact_tools.models import Caps, TargetGroup
     from recontact_tools.policy import Policy
 
 
@@ -86,6 +87,18 @@ class Callers:
         if self.issuer is None or not principal.startswith(f"{self.issuer}#"):
             raise _nobody()
         return self._known(principal.removeprefix(f"{self.issuer}#"), claims, NONE)
+
+    def may_see(self, principal: str, group: TargetGroup) -> bool:
+        """Tell whether somebody who came without a token, to a page, may see what is of a target group.
+
+        Which entries about a claim are about them, only a token tells: any that could be may let them.
+        """
+        if self._access is None or principal == LOCAL_PRINCIPAL:
+            return may_read(self._policy, group)
+        if self.issuer is None or not principal.startswith(f"{self.issuer}#"):
+            return False
+        possible = self._access().possible_for(principal.removeprefix(f"{self.issuer}#"))
+        return any(may_read(policy_within(entry, self._policy), group) for entry in possible)
 
     def credentials_for(self, account_id: int) -> Credentials | None:
         """Return with which credentials an account is looked at for nobody in particular; None: the settings' own."""

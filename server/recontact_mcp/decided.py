@@ -12,7 +12,7 @@ from recontact_tools.runtime import ApprovalRules, Rules, Staging
 if TYPE_CHECKING:
     from recontact_mcp.settings import Settings
     from recontact_tools.deciding import Decisions
-    from recontact_tools.ledger import Ledger
+    from recontact_tools.ledger import Evidence, Ledger
     from recontact_tools.runtime import Clock
     from recontact_tools.sealing import Seal
     from recontact_tools.watched import Publish
@@ -70,18 +70,24 @@ def policy_of(settings: Settings) -> Policy:
 
 def approval_rules_of(settings: Settings, url: str | None) -> ApprovalRules:
     """Return how sure it must be that a person agreed; *url* is the page where they do so over HTTP."""
-    from recontact_tools.ledger import Evidence
-
-    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
-    minimum = settings.approval_minimum
     return ApprovalRules(
-        minimum=usual if minimum is None else Evidence(minimum),
+        minimum=_minimum(settings, url),
         seconds=settings.approval_seconds,
         url=url,
         two_person=settings.approval_two_person,
         approvers=settings.approval_approvers,
         passkey=settings.approval_passkey == "required",
     )
+
+
+def _minimum(settings: Settings, url: str | None) -> Evidence:
+    """Return the least that is enough: never a client's word for a second person or a passkey."""
+    from recontact_tools.ledger import Evidence
+
+    if settings.approval_is_outside:
+        return Evidence.HUMAN_OOB
+    usual = Evidence.CLIENT_ELICITED if url is None else Evidence.HUMAN_OOB
+    return usual if settings.approval_minimum is None else Evidence(settings.approval_minimum)
 
 
 def can_sign_in(settings: Settings) -> bool:

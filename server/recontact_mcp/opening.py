@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,8 @@ class Opening:
             Unreachable: As for `runtime`.
         """
         runtime = (await self._opened()).runtime
-        return decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
+        decisions = decisions_of(self._settings, runtime.ledger, runtime.clock, self._approve_url, runtime.publish)
+        return replace(decisions, sees=self._callers.may_see)
 
     async def receiving(self) -> Runtime:
         """Return what takes files in, whoever sends them: to know a ticket's address is what lets them.

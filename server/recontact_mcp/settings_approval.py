@@ -1,9 +1,9 @@
 """Settings of approvals that are given outside the client."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from recontact_mcp.settings_values import absolute, principals, words
 
@@ -15,7 +15,8 @@ class ApprovalSettings(BaseModel):
         default=None,
         description="How sure it must be that a person agreed to a removal: `client-elicited` (the client says that"
         " they typed the phrase) or `human-oob` (they agreed outside the client). Default: `client-elicited` over"
-        " stdio, `human-oob` over HTTP.",
+        " stdio, `human-oob` over HTTP and wherever two persons or a passkey are required, for no client can tell that"
+        " it was a colleague or a passkey; beside those, `client-elicited` is refused.",
     )
     approval_seconds: float = Field(
         # ours: time to find a colleague and to sign in; what is stored is counted once more at the end anyway.
@@ -32,7 +33,8 @@ class ApprovalSettings(BaseModel):
     )
     approval_two_person: bool = Field(
         default=False,
-        description="Whoever asks for a removal cannot approve it: one of `RECONTACT_APPROVAL_APPROVERS` must.",
+        description="Whoever asks for a removal cannot approve it: one of `RECONTACT_APPROVAL_APPROVERS` must, outside"
+        " the client.",
     )
     approval_passkey: Literal["off", "optional", "required"] = Field(
         default="off",
@@ -66,3 +68,18 @@ class ApprovalSettings(BaseModel):
         description="Over stdio, open the approval page in this user's browser; without it `recontact-mcp approve` on"
         " a terminal is the way.",
     )
+
+    @property
+    def approval_is_outside(self) -> bool:
+        """Whether what is asked for can only be shown outside the client: a second person, or a passkey."""
+        return self.approval_two_person or self.approval_passkey == "required"
+
+    @model_validator(mode="after")
+    def _outside(self) -> Self:
+        if self.approval_minimum == "client-elicited" and self.approval_is_outside:
+            raise ValueError(
+                "RECONTACT_APPROVAL_MINIMUM=client-elicited would let a client answer for the person whom"
+                " RECONTACT_APPROVAL_TWO_PERSON or RECONTACT_APPROVAL_PASSKEY=required wants asked outside it: unset"
+                " it."
+            )
+        return self

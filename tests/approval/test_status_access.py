@@ -1,6 +1,7 @@
 """Who sees which jobs in a browser, for how long, and in whose words."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,46 @@ async def test_what_went_wrong_is_told_in_our_own_words_only(served: Site, ann: 
         failed, unknown = [(await http.get(f"/status/WORK{number}")).text for number in (1, 2)]
     assert ("their words" in failed, "Ask your assistant why" in failed) == (False, True)
     assert ("Nobody knows what became of it." in unknown, "<known>" in unknown) == (True, False)
+
+
+async def test_the_pages_keep_to_the_access_file_as_it_is_now(signing_in: Settings, ann: str, tmp_path: Path) -> None:
+    access, boss = tmp_path / "access.toml", ann.replace("#ann", "#boss")
+
+    def write(text: str) -> None:
+        new = tmp_path / "new"
+        new.write_text(text, encoding="utf-8")
+        new.chmod(0o600)
+        new.rename(access)
+
+    both = '[[principals]]\nsubject = "ann"\n[[principals]]\nsubject = "boss"\nread_only = true\n'
+    write(both)
+    told = {"access_file": access, "approval_approvers": frozenset({boss})}
+    async with site(signing_in.model_copy(update=told)) as served, served.http() as user, served.http() as approver:
+        await served.started(ann)
+        asked = await served.asked(ann)
+        await signed_in(user, "ann")
+        await signed_in(approver, "boss")
+
+        async def seen() -> list[tuple[int, bool]]:
+            decision = {"code": asked.code}
+            pages = [
+                await user.get("/status/WORK1"),
+                await user.get("/status"),
+                await user.get("/approve", params=decision),
+                await approver.get("/status"),
+                await approver.get("/approve", params=decision),
+            ]
+            return [(page.status_code, "WORK1" in page.text or "500" in page.text) for page in pages]
+
+        everything = [(200, True)] * 5
+        nothing = [(404, False), (200, False), (404, False), (200, False), (404, False)]
+        found = [await seen()]
+        for text, expected in (
+            ('[[principals]]\nsubject = "ann"\naccounts = [999]\n', nothing),
+            ('[[principals]]\nclaim = "groups"\nvalue = "g"\naccounts = [999]\n[default]\naccounts = [7]\n', nothing),
+            ("[default]\naccounts = [101]\n", everything),
+        ):
+            write(text)
+            found.append(await seen())
+            assert found[-1] == expected
+    assert found[0] == everything

@@ -146,6 +146,8 @@ def test_of_a_removal_it_is_said_who_has_to_agree(explain: Explain, monkeypatch:
     assert (words in shown, told("upload_recontacts")) == (True, None)
     for name in ("AUTH_ISSUER", "ACCESS_FILE", "APPROVAL_CLIENT_ID", "APPROVAL_CLIENT_SECRET", "APPROVAL_PASSKEY"):
         monkeypatch.delenv(f"RECONTACT_{name}")
+    assert "(human-oob)" in CliRunner().invoke(app, ["explain", "remove_all_recontacts"]).stdout
+    monkeypatch.delenv("RECONTACT_APPROVAL_TWO_PERSON")
     assert "(client-elicited)" in CliRunner().invoke(app, ["explain", "remove_all_recontacts"]).stdout
 
 

@@ -270,6 +270,25 @@ def test_a_problem_in_the_file_is_named_as_such(tmp_path: Path, base: dict[str, 
         pytest.param(
             {"RECONTACT_APPROVAL_TWO_PERSON": "true"}, "needs RECONTACT_APPROVAL_APPROVERS", id="nobody to approve"
         ),
+        pytest.param(
+            {
+                "RECONTACT_APPROVAL_TWO_PERSON": "true",
+                "RECONTACT_APPROVAL_APPROVERS": "https://i.example#boss",
+                "RECONTACT_APPROVAL_MINIMUM": "client-elicited",
+            },
+            "RECONTACT_APPROVAL_MINIMUM=client-elicited would let a client answer",
+            id="a client as the second person",
+        ),
+        pytest.param(
+            {
+                "RECONTACT_APPROVAL_PASSKEY": "required",
+                "RECONTACT_APPROVAL_CLIENT_ID": "me",
+                "RECONTACT_APPROVAL_CLIENT_SECRET": "canary",
+                "RECONTACT_APPROVAL_MINIMUM": "client-elicited",
+            },
+            "RECONTACT_APPROVAL_MINIMUM=client-elicited would let a client answer",
+            id="a client as the passkey",
+        ),
         pytest.param({"RECONTACT_PUBLIC_URL": f"https://{SECRET}.example/mcp"}, "without a path", id="public path"),
         pytest.param({"RECONTACT_PUBLIC_URL": "http://a.example"}, "plain http", id="public url that is not https"),
         *(

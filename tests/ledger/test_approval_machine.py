@@ -2,7 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -170,14 +170,15 @@ class Approving(RuleBasedStateMachine):
             "nothing": Unanswered(reason="empty"),
         }
         try:
-            evidence = evidence_of(known.plan, answers[said], minimum=minimum)
+            evidence = evidence_of(known.plan, answers[said], rules=replace(self.decisions().rules, minimum=minimum))
         except RecontactError:
             spent = False
         else:
             spent = self.portal.call(
                 lambda: self.ledger.spend_plan(plan_id, principal=principal, now=self.moment, evidence=evidence)
             )
-        enough = (said == "phrase" and minimum is Evidence.CLIENT_ELICITED) or (said == "approved" and known.approved)
+        believed = minimum is Evidence.CLIENT_ELICITED and not self.two_person
+        enough = (said == "phrase" and believed) or (said == "approved" and known.approved)
         assert spent == (enough and self.is_usable(known) and principal == known.plan.principal)
         known.open = known.open and not spent
 

@@ -102,9 +102,17 @@ async def test_a_question_that_a_client_was_asked_may_be_asked_elsewhere(
 
 async def test_attempts_are_counted_for_each_and_forgotten(ledger: Ledger, now: datetime) -> None:
     since, later = now - timedelta(minutes=1), now + timedelta(minutes=2)
-    assert [await ledger.approvals.attempts("ann", now=now, since=since) for _ in range(3)] == [1, 2, 3]
-    assert await ledger.approvals.attempts("bob", now=now, since=since) == 1
-    assert await ledger.approvals.attempts("ann", now=later, since=later - timedelta(minutes=1)) == 1
+    attempts = ledger.approvals.attempts
+    assert [await attempts("ann", now=now, since=since, most=5) for _ in range(3)] == [1, 2, 3]
+    assert await attempts("bob", now=now, since=since, most=5) == 1
+    assert await attempts("ann", now=later, since=later - timedelta(minutes=1), most=5) == 1
+
+
+async def test_attempts_beyond_the_most_are_not_written_down(ledger: Ledger, now: datetime) -> None:
+    since, attempts = now - timedelta(minutes=1), ledger.approvals.attempts
+    assert [await attempts("ann", now=now, since=since, most=2) for _ in range(9)] == [1, 2, *[3] * 7]
+    assert await attempts("ann", now=now, since=since, most=99) == 3  # of the nine, two are kept
+    assert await attempts("bob", now=now, since=since, most=2) == 1
 
 
 async def test_what_may_be_used_once_is_used_once_for_its_purpose_and_in_time(ledger: Ledger, now: datetime) -> None:

@@ -19,7 +19,9 @@ from recontact_tools.ledger import (
     TicketUsed,
     TooManyTickets,
 )
+from recontact_tools.ledger.entries import Event
 from recontact_tools.ledger.ticket_interface import OPEN_TICKETS_MAX, USED_FOR
+from recontact_tools.ledger.trail import Wanted
 from recontact_tools.models import JobKind, TargetGroup
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +147,35 @@ async def test_an_upload_that_was_refused_gives_its_ticket_back(
     assert await ledger.tickets.sealed("T1") == ()
 
 
+async def test_that_a_ticket_was_given_back_is_in_the_trail_once(
+    ledger: Ledger, ticket: Make, upload: Callable[..., Intent], now: datetime, group: TargetGroup
+) -> None:
+    await issued(ledger, ticket())
+    await ledger.open_intent(upload(), payload=b"x", spending=SPENDING)
+    for _ in range(2):  # while what used it may be sent, and afterwards
+        await ledger.tickets.find("T1", principal="ann", group=group, now=now)
+        await ledger.withdraw("INTENT1", NO, now=now)
+    for _ in range(2):
+        await ledger.tickets.find("T1", principal="ann", group=group, now=now)
+    told = [entry for entry in await ledger.audit.newest(50, Wanted()) if entry.event == Event.TICKET_GIVEN_BACK]
+    assert [(entry.principal, dict(entry.detail)) for entry in told] == [
+        ("ann", {"ticket": "T1", "used_by": "INTENT1"})
+    ]
+
+
+async def test_a_ticket_that_has_expired_is_neither_used_nor_kept_although_its_file_is_still_there(
+    ledger: Ledger, ticket: Make, upload: Callable[..., Intent], now: datetime
+) -> None:
+    await issued(ledger, ticket())
+    over = now + LIFE
+    assert not await ledger.tickets.prolong("T1", until=over + LIFE, now=over)
+    with pytest.raises(TicketUsed):
+        await ledger.open_intent(upload(created_at=over, updated_at=over), payload=b"x", spending=SPENDING)
+    assert await ledger.get("INTENT1") is None
+    last = over - timedelta(microseconds=1)
+    await ledger.open_intent(upload(created_at=last, updated_at=last), payload=b"x", spending=SPENDING)
+
+
 @pytest.mark.parametrize("was_sent", [False, True])
 async def test_a_replacement_that_was_refused_gives_its_ticket_back_unless_its_removal_was_sent(
     ledger: Ledger,
@@ -219,10 +250,13 @@ async def test_a_file_that_is_there_is_kept_for_longer_and_never_for_less(
 
     seen: list[tuple[bool, datetime | None]] = []
     for until in (now + hour, now + LIFE, now + 2 * hour):
-        kept = await later("T1", until=until)
+        kept = await later("T1", until=until, now=now)
         seen.append((kept, await ends()))
     assert seen == [(True, now + hour), (True, now + hour), (True, now + 2 * hour)]
-    assert [await later(name, until=now + hour) for name in ("T2", "T3")] == [False, False]  # no file, no ticket
+    assert [await later(name, until=now + hour, now=now) for name in ("T2", "T3")] == [
+        False,
+        False,
+    ]  # no file, no ticket
     await ledger.tickets.expire(now=now + 2 * hour)
-    assert not await later("T1", until=now + 3 * hour)
+    assert not await later("T1", until=now + 3 * hour, now=now)
     assert await ledger.tickets.addressed("T1") is None

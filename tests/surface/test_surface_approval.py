@@ -101,6 +101,43 @@ async def test_the_operator_says_how_sure_it_must_be(
     assert (answer["error"]["code"] if result.is_error else None) == code
 
 
+@pytest.mark.parametrize("url", [None, URL])
+@pytest.mark.parametrize("minimum", ["client-elicited", None])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"approval_two_person": True, "approval_approvers": frozenset({"https://issuer#boss"})},
+        {"approval_passkey": "required"},
+    ],
+)
+async def test_no_client_answers_for_a_second_person_or_a_passkey(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    api: "Api",
+    replying: "Replying",
+    old: list[str],
+    new: list[str],
+    more: dict[str, Any],
+    minimum: str | None,
+    url: str | None,
+) -> None:
+    questions: list[str] = []
+    await api.upload_elsewhere(old)
+
+    def typed(question: str) -> "Content":
+        questions.append(question)
+        return {"phrase": PHRASE}
+
+    told = {"approve_url": url, "approval_minimum": minimum, **more}
+    async with connect(era, effects=effects, answer=replying(typed), **told) as client:
+        error = await refused(client, "remove_all_recontacts")
+        other = await refused(client, "replace_recontacts", ids=new)
+    assert (error["code"], other["code"], questions) == ("APPROVAL_REQUIRED", "APPROVAL_REQUIRED", [])
+    assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 5)
+
+
 async def test_what_a_person_has_approved_is_removed_once_and_then_asked_anew(
     era: str,
     connect: "Connect",
@@ -341,7 +378,9 @@ async def test_the_one_who_asks_is_not_the_second_person(
         update={"approval_two_person": True, "approval_approvers": frozenset({"https://issuer#boss"})}
     )
     await api.upload_elsewhere(old)
-    async with connect("auto", effects=effects, **told.model_dump(include={"approval_two_person"})) as client:
+    async with connect(
+        "auto", effects=effects, **told.model_dump(include={"approval_two_person", "approval_approvers"})
+    ) as client:
         error = await refused(client, "remove_all_recontacts")
         assert f"give the code {error['approval_code']}" in error["next_step"]
         assert "to an approver" in error["next_step"]
@@ -350,6 +389,38 @@ async def test_the_one_who_asks_is_not_the_second_person(
                 await asker.approves(error["approval_code"])
             assert (await boss.approves(error["approval_code"])).approver == "https://issuer#boss"
         assert (await call(client, "remove_all_recontacts"))["ids_to_remove"] == 5
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        {"approval_approvers": frozenset({"https://issuer#other"})},
+        {"approval_two_person": True, "approval_approvers": frozenset({"https://issuer#other"})},
+    ],
+)
+async def test_what_somebody_approved_who_may_not_any_more_is_not_removed(
+    era: str,
+    connect: "Connect",
+    effects: Effects,
+    refused: "Call",
+    api: "Api",
+    old: list[str],
+    settings: "Settings",
+    since: dict[str, Any],
+) -> None:
+    boss = "https://issuer#boss"
+    told = settings.model_copy(update={"approval_approvers": frozenset({boss})})
+    await api.upload_elsewhere(old)
+    async with connect(era, effects=effects, approval_approvers=frozenset({boss})) as client:
+        error = await refused(client, "remove_all_recontacts")
+    async with person_at(told, effects, boss) as person:
+        await person.approves(error["approval_code"])
+    async with connect(era, effects=effects, **since) as client:
+        late = await refused(client, "remove_all_recontacts")
+        anew = await refused(client, "remove_all_recontacts")
+    assert (late["code"], anew["code"]) == ("PLAN_NOT_VALID", "APPROVAL_REQUIRED")
+    assert anew["plan_id"] != error["plan_id"]
+    assert (api.asked(Operation.REMOVE_ALL), await api.count()) == (0, 5)
 
 
 async def test_a_decision_is_made_once_and_only_with_the_phrase(

@@ -1,12 +1,12 @@
 """From a person's answer to a plan that is used up: the only way to anything that removes."""
 
 from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError, Unreachable
-from recontact_tools.guardrails import check_phrase, check_plan, plan_not_valid
+from recontact_tools.guardrails import check_phrase, check_plan, may_decide, plan_not_valid
 from recontact_tools.injected import ApprovedElsewhere, Confirmation, Unanswered
-from recontact_tools.ledger import Evidence, Plan
+from recontact_tools.ledger import Approval, Evidence, Plan
 from recontact_tools.models import TargetGroup
 from recontact_tools.plans import NewList, open_plan, plan_gone
-from recontact_tools.runtime import Runtime
+from recontact_tools.runtime import ApprovalRules, Runtime
 
 _WHY = {
     "declined": (ErrorCode.CONFIRMATION_DECLINED, "The user declined"),
@@ -34,7 +34,9 @@ async def agreed(
     now = runtime.clock.now()
     plan = await open_plan(runtime, group, new)
     try:
-        evidence = evidence_of(plan, answer, minimum=runtime.rules.approval.minimum)
+        evidence = evidence_of(plan, answer, rules=runtime.rules.approval)
+        if isinstance(answer, ApprovedElsewhere):
+            _check_approver(plan, await runtime.ledger.approvals.of_plan(plan.plan_id), runtime.rules.approval)
         stored = await runtime.gateway.get_overview(group)
         check_plan(plan, count_now=stored, now=runtime.clock.now(), principal=runtime.principal)
     except RecontactError as refusal:
@@ -47,11 +49,11 @@ async def agreed(
     return plan
 
 
-def evidence_of(plan: Plan, answer: Confirmation | ApprovedElsewhere | Unanswered, *, minimum: Evidence) -> Evidence:
+def evidence_of(plan: Plan, answer: Confirmation | ApprovedElsewhere | Unanswered, *, rules: ApprovalRules) -> Evidence:
     """Return how sure it is that a person agreed to a plan; that they did elsewhere, the ledger has the last word on.
 
     Raises:
-        NotAllowed: Nobody agreed, or it is less sure than the *minimum*.
+        NotAllowed: Nobody agreed, or it is less sure than the *rules* ask for.
     """
     if isinstance(answer, ApprovedElsewhere):
         if answer.plan_id != plan.plan_id:
@@ -59,10 +61,24 @@ def evidence_of(plan: Plan, answer: Confirmation | ApprovedElsewhere | Unanswere
         return Evidence.HUMAN_OOB
     if isinstance(answer, Unanswered):
         raise _unanswered(answer)
-    if not Evidence.CLIENT_ELICITED.suffices(minimum):
+    if not rules.are_met_by(Evidence.CLIENT_ELICITED):
         raise plan_not_valid()
     check_phrase(answer.phrase, plan)
     return Evidence.CLIENT_ELICITED
+
+
+def _check_approver(plan: Plan, approval: Approval | None, rules: ApprovalRules) -> None:
+    """Accept who approved a plan, if they still may: the rules may have changed since.
+
+    Raises:
+        NotAllowed: They may not any more, or nobody approved.
+    """
+    approver = approval.approver if approval is not None else None
+    may = approver is not None and may_decide(
+        approver, asker=plan.principal, approvers=rules.approvers, two_person=rules.two_person
+    )
+    if not may:
+        raise plan_not_valid()
 
 
 def _unanswered(answer: Unanswered) -> NotAllowed:

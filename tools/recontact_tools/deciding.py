@@ -1,11 +1,13 @@
 """What a person does about a plan outside the client: find it by its code, approve it, or deny it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from recontact_tools.errors import ErrorCode, NotAllowed, NotFound, RateLimited, RecontactError, Unreachable
 from recontact_tools.guardrails import check_phrase, code_read, may_decide
 from recontact_tools.ledger import Approval, Evidence, Ledger, Standing
+from recontact_tools.models import TargetGroup
 from recontact_tools.receipts import Receipt, receipt_of
 from recontact_tools.runtime import ApprovalRules, Clock
 from recontact_tools.sealing import KeyUnusable, Seal
@@ -21,9 +23,16 @@ PENDING_MOST = 100
 PASSKEY = "passkey"
 
 
+def sees_everything(_who: str, _group: TargetGroup) -> bool:
+    """Let whoever runs the server, on its own terminal, see every target group."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """Where plans are decided about; whoever calls has made sure who *who* is.
+
+    *sees* tells whether somebody may, by now, see what is of a target group; of all others they learn nothing.
 
     *pace* is how fast jobs run here, and *kept* how long snapshots are: what people are told before they decide.
     """
@@ -35,6 +44,7 @@ class Decisions:
     pace: float
     kept: timedelta
     publish: Publish = publish_nothing
+    sees: Callable[[str, TargetGroup], bool] = sees_everything
 
     async def find(self, text: str, *, who: str) -> Approval:
         """Return what is asked under the code that *who* wrote, if they may decide about it.
@@ -68,7 +78,8 @@ class Decisions:
         """Return what *who* asked for, or may decide about, and was not used yet, oldest first; at most a hundred."""
         asker = None if who in self.rules.approvers else who
         found = await self.ledger.approvals.pending(asker, now=self.clock.now(), limit=PENDING_MOST)
-        return tuple(one for one in found if one.plan.principal == who or self.may(one, who=who))
+        seen = (one for one in found if self.sees(who, one.plan.group))
+        return tuple(one for one in seen if one.plan.principal == who or self.may(one, who=who))
 
     async def approve(self, plan_id: str, *, who: str, typed: str, method: str) -> Approval:
         """Approve a plan with its phrase, once; *method* is by what *who* was known.
@@ -109,7 +120,7 @@ class Decisions:
             RateLimited: There were too many.
         """
         now = self.clock.now()
-        made = await self.ledger.approvals.attempts(who, now=now, since=now - ATTEMPTS_WITHIN)
+        made = await self.ledger.approvals.attempts(who, now=now, since=now - ATTEMPTS_WITHIN, most=ATTEMPTS_MOST)
         if made > ATTEMPTS_MOST:
             raise RateLimited(
                 "Too many attempts; nothing was decided.",
@@ -118,10 +129,10 @@ class Decisions:
             )
 
     def may(self, approval: Approval, *, who: str) -> bool:
-        """Tell whether *who* may decide about a plan, whatever its state."""
-        rules = self.rules
-        asker = approval.plan.principal
-        return may_decide(who, asker=asker, approvers=rules.approvers, two_person=rules.two_person) is not None
+        """Tell whether *who* may decide about a plan, whatever its state: by the rules, and where they may look."""
+        rules, plan = self.rules, approval.plan
+        allowed = may_decide(who, asker=plan.principal, approvers=rules.approvers, two_person=rules.two_person)
+        return allowed is not None and self.sees(who, plan.group)
 
     def _receipt(self, approval: Approval, who: str, method: str) -> Receipt:
         now = self.clock.now()

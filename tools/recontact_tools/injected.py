@@ -96,7 +96,7 @@ async def _asked(
         NotAllowed: A person has to agree outside the client, and has not yet.
     """
     asking, answered = ctx.request_context.lifespan_context, ctx.input_responses is not None
-    enough = Evidence.CLIENT_ELICITED.suffices(runtime.rules.approval.minimum) and asking.can_ask(ctx)
+    enough = runtime.rules.approval.are_met_by(Evidence.CLIENT_ELICITED) and asking.can_ask(ctx)
     if not (enough and answered) and (approved := await approved_already(runtime, group, new)) is not None:
         return ApprovedElsewhere(plan_id=approved.plan.plan_id)
     if enough:

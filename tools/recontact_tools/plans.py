@@ -86,9 +86,10 @@ async def keep_staged(runtime: Runtime, plan: Plan, new: NewList | None) -> None
     """
     if new is None or new.staged is None:
         return
-    again = runtime.clock.now() + timedelta(seconds=runtime.rules.approval.seconds)
+    now = runtime.clock.now()
+    again = now + timedelta(seconds=runtime.rules.approval.seconds)
     until = max(plan.expires_at, min(again, new.staged.kept_until))
-    if not await runtime.ledger.tickets.prolong(new.staged.ticket_id, until=until):
+    if not await runtime.ledger.tickets.prolong(new.staged.ticket_id, until=until, now=now):
         refusal = ticket_not_valid()
         await runtime.ledger.close_plan(plan.plan_id, now=runtime.clock.now(), code=refusal.code)
         raise refusal

@@ -65,6 +65,11 @@ class ApprovalRules:
     approvers: frozenset[str]
     passkey: bool
 
+    def are_met_by(self, evidence: Evidence) -> bool:
+        """Tell whether it is sure enough that a person agreed; no client vouches for a second one, or a passkey."""
+        outside = self.two_person or self.passkey
+        return evidence.suffices(Evidence.HUMAN_OOB if outside else self.minimum)
+
 
 def strictest() -> ApprovalRules:
     """Return the rules under which nobody can agree: forgetting to say others opens no door."""

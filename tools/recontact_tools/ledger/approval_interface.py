@@ -110,8 +110,11 @@ class Approvals(Protocol):
         """Close a plan that is open and undecided; True exactly once."""
         ...
 
-    async def attempts(self, who: str, *, now: datetime, since: datetime) -> int:
-        """Count one more attempt of *who*, and return how many there were *since* then; older ones are forgotten."""
+    async def attempts(self, who: str, *, now: datetime, since: datetime, most: int) -> int:
+        """Count one more attempt of *who*, and return how many there were *since* then; older ones are forgotten.
+
+        Beyond *most* none is written, nor anything else, and the answer is one more than that.
+        """
         ...
 
     async def issue(self, digest: str, purpose: str, subject: str, *, now: datetime, expires_at: datetime) -> None:

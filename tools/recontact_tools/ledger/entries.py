@@ -56,6 +56,7 @@ class Event(StrEnum):
     TICKET_ISSUED = "ticket_issued"
     TICKET_FILLED = "ticket_filled"
     TICKET_USED = "ticket_used"
+    TICKET_GIVEN_BACK = "ticket_given_back"  # what used it was refused before anything was sent
     TICKET_EXPIRED = "ticket_expired"
     # Copies of what is stored, and putting them back.
     SNAPSHOT_BEGUN = "snapshot_begun"

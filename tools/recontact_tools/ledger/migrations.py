@@ -8,6 +8,7 @@ import sqlite3
 from recontact_tools.ledger.faults import LedgerUnavailable
 from recontact_tools.ledger.schema import (
     APPROVALS,
+    ATTEMPTS,
     AUDIT,
     CLAIMS,
     FOLLOWED_FOR,
@@ -104,6 +105,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     CLAIMS,
     FOLLOWED_FOR,
     REFUSALS_APART,
+    ATTEMPTS,
 )
 AUDITED_SINCE = MIGRATIONS.index(AUDIT) + 1
 """The first version of the schema with an audit trail."""

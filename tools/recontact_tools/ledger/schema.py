@@ -297,3 +297,6 @@ APPROVALS = (
     "CREATE INDEX intents_by_plan ON intents (plan_id) WHERE plan_id IS NOT NULL",
     "CREATE INDEX replacements_by_plan ON replacements (plan_id) WHERE plan_id IS NOT NULL",
 )
+
+# What is forgotten after minutes is found without a look at everything.
+ATTEMPTS = ("CREATE INDEX approval_attempts_by_age ON approval_attempts (at)",)

@@ -53,9 +53,13 @@ class SqlApprovals:
         """See `Approvals.deny`."""
         return await self._database.write(lambda connection: approvals.deny(connection, plan_id, approver, now))
 
-    async def attempts(self, who: str, *, now: datetime, since: datetime) -> int:
+    async def attempts(self, who: str, *, now: datetime, since: datetime, most: int) -> int:
         """See `Approvals.attempts`."""
-        return await self._database.write(lambda connection: _attempts(connection, who, now, since))
+        # Read first: whoever goes on trying takes no writer's turn from others.
+        made = await self._database.read(lambda connection: _attempts_of(connection, who, since))
+        if made >= most:
+            return most + 1
+        return await self._database.write(lambda connection: _attempt(connection, who, now, since, most))
 
     async def issue(self, digest: str, purpose: str, subject: str, *, now: datetime, expires_at: datetime) -> None:
         """See `Approvals.issue`."""
@@ -82,11 +86,19 @@ class SqlApprovals:
         await self._database.write(lambda connection: _note_signed(connection, credential_id, signed))
 
 
-def _attempts(connection: Connection, who: str, now: datetime, since: datetime) -> int:
-    connection.execute("DELETE FROM approval_attempts WHERE at < ?", (instant(since),))
-    connection.execute("INSERT INTO approval_attempts (who, at) VALUES (?, ?)", (who, instant(now)))
-    row = connection.execute("SELECT count(*) AS found FROM approval_attempts WHERE who = ?", (who,)).fetchone()
+def _attempts_of(connection: Connection, who: str, since: datetime) -> int:
+    row = connection.execute(
+        "SELECT count(*) AS found FROM approval_attempts WHERE who = ? AND at >= ?", (who, instant(since))
+    ).fetchone()
     return int(row["found"])
+
+
+def _attempt(connection: Connection, who: str, now: datetime, since: datetime, most: int) -> int:
+    made = _attempts_of(connection, who, since)
+    if made < most:
+        connection.execute("DELETE FROM approval_attempts WHERE at < ?", (instant(since),))
+        connection.execute("INSERT INTO approval_attempts (who, at) VALUES (?, ?)", (who, instant(now)))
+    return made + 1
 
 
 def _issue(connection: Connection, value: tuple[str, str, str], now: datetime, expires_at: datetime) -> None:

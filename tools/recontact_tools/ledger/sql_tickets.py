@@ -43,9 +43,9 @@ class SqlTickets:
         await self._database.write(lambda connection: tickets.let_go(connection, found.ticket_id, now))
         return await self._database.read(read)
 
-    async def prolong(self, ticket_id: str, *, until: datetime) -> bool:
+    async def prolong(self, ticket_id: str, *, until: datetime, now: datetime) -> bool:
         """See `Tickets.prolong`."""
-        return await self._database.write(lambda connection: tickets.prolong(connection, ticket_id, until))
+        return await self._database.write(lambda connection: tickets.prolong(connection, ticket_id, until, now))
 
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:
         """See `Tickets.sealed`."""

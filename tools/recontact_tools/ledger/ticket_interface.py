@@ -72,8 +72,11 @@ class Tickets(Protocol):
         """
         ...
 
-    async def prolong(self, ticket_id: str, *, until: datetime) -> bool:
-        """Keep a file that arrived and was not used until then, if that is later; False where it is there no more."""
+    async def prolong(self, ticket_id: str, *, until: datetime, now: datetime) -> bool:
+        """Keep a file that arrived and was not used until then, if that is later.
+
+        False where it is there no more, or has expired.
+        """
         ...
 
     async def sealed(self, ticket_id: str) -> tuple[bytes, ...]:

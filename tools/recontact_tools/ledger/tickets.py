@@ -95,19 +95,25 @@ def find(connection: Connection, handle_hash: str, principal: str, group: Target
 
 def let_go(connection: Connection, ticket_id: str, now: datetime) -> None:
     """Let a ticket be used again where what used it was refused before anything was sent, while its file is there."""
-    connection.execute(
+    used = connection.execute("SELECT used_by FROM tickets WHERE ticket_id = ?", (ticket_id,)).fetchone()
+    back = connection.execute(
         "UPDATE tickets SET used_by = NULL, wish = NULL, report = NULL, updated_at = ? "  # noqa: S608 - constants
         f"WHERE ticket_id = ? AND emptied = 0 AND ({_REFUSED}) AND NOT ({_DONE_WITH})",
         (instant(now), ticket_id),
     )
+    if back.rowcount == 1:
+        _tell(connection, _one(connection, ticket_id), Event.TICKET_GIVEN_BACK, now, used_by=used["used_by"])
 
 
-def prolong(connection: Connection, ticket_id: str, until: datetime) -> bool:
-    """Keep a file that waits to be used for longer, or as long as it would be; False where it is there no more."""
+def prolong(connection: Connection, ticket_id: str, until: datetime, now: datetime) -> bool:
+    """Keep a file that waits to be used for longer, or as long as it would be; False where it is there no more.
+
+    What has expired is there no more, although its file may not be deleted yet.
+    """
     kept = connection.execute(
         "UPDATE tickets SET expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END "
-        "WHERE ticket_id = ? AND pieces IS NOT NULL AND emptied = 0 AND used_by IS NULL",
-        (instant(until), instant(until), ticket_id),
+        "WHERE ticket_id = ? AND pieces IS NOT NULL AND emptied = 0 AND used_by IS NULL AND expires_at > ?",
+        (instant(until), instant(until), ticket_id, instant(now)),
     )
     return kept.rowcount == 1
 
@@ -120,8 +126,8 @@ def spend(connection: Connection, spending: Spending, work_id: str, now: datetim
     """
     spent = connection.execute(
         "UPDATE tickets SET used_by = ?, wish = ?, report = ?, updated_at = ? "
-        "WHERE ticket_id = ? AND used_by IS NULL AND pieces IS NOT NULL AND emptied = 0",
-        (work_id, spending.wish, spending.report, instant(now), spending.ticket_id),
+        "WHERE ticket_id = ? AND used_by IS NULL AND pieces IS NOT NULL AND emptied = 0 AND expires_at > ?",
+        (work_id, spending.wish, spending.report, instant(now), spending.ticket_id, instant(now)),
     )
     if spent.rowcount != 1:
         raise TicketUsed

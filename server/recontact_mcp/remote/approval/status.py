@@ -46,7 +46,8 @@ class StatusPages:
         if session is None:
             return stranger(self._place, None, to=request.url.path)
         who, leaving = session.principal, sessions.leaving(session, now=now)
-        lines = await history(decisions.ledger, principal=who, last=LAST, now=now, pace=decisions.pace)
+        started = await history(decisions.ledger, principal=who, last=LAST, now=now, pace=decisions.pace)
+        lines = tuple(line for line in started if decisions.sees(who, line.group))
         found = await decisions.pending(who=who)
         pending = tuple(Decidable(one, one.standing(now), decisions.may(one, who=who)) for one in found)
         news = status_views.news_of_all(pending, lines)
@@ -61,7 +62,7 @@ class StatusPages:
         if session is None:
             return stranger(self._place, None, to=request.url.path)
         line = await line_of(decisions.ledger, request.path_params["work_id"], now=now, pace=decisions.pace)
-        if line is None or line.principal != session.principal:
+        if line is None or line.principal != session.principal or not decisions.sees(line.principal, line.group):
             return views.trouble_page("No such job", _NONE, status=404)
         news = status_views.news_of_one(line)
         visit = Visit(session.principal, sessions.leaving(session, now=now))
