@@ -48,6 +48,11 @@ def compose() -> Tree:
     return tree
 
 
+def networks(compose: Tree, service: str) -> set[str]:
+    """Name the networks that a service is on."""
+    return set(compose["services"][service]["networks"])
+
+
 @pytest.fixture(scope="module")
 def pod() -> Tree:
     """The template of the pods."""
@@ -243,8 +248,47 @@ def test_two_replicas_in_compose_share_one_database_and_reach_their_secrets_as_f
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["balancer"]
     assert all("healthcheck" in service for service in compose["services"].values())
     assert {service["logging"]["driver"] for service in compose["services"].values()} == {"local"}
-    assert compose["networks"]["inside"]["internal"] is True
-    assert list(compose["services"]["postgres"]["networks"]) == ["inside"]
+
+
+def test_the_database_is_reached_from_the_replicas_alone_and_reaches_nobody(compose: Tree) -> None:
+    [network] = networks(compose, "postgres")
+    on_it = {name for name in compose["services"] if network in networks(compose, name)}
+
+    assert on_it == {"postgres", "replica-1", "replica-2"}
+    assert compose["networks"][network]["internal"] is True
+
+
+def test_the_balancer_comes_from_the_network_whose_headers_the_replicas_believe(compose: Tree) -> None:
+    for replica in ("replica-1", "replica-2"):
+        # With a second one that they share, Docker chooses from which of them the balancer comes.
+        [shared] = networks(compose, replica) & networks(compose, "balancer")
+        [addresses] = compose["networks"][shared]["ipam"]["config"]
+        assert compose["services"][replica]["environment"]["RECONTACT_TRUSTED_PROXIES"] == addresses["subnet"]
+        assert compose["networks"][shared]["internal"] is True
+        # Nobody but the two is on it who could write such a header.
+        assert {name for name in compose["services"] if shared in networks(compose, name)} == {
+            "balancer",
+            "replica-1",
+            "replica-2",
+        }
+
+
+def test_the_port_is_published_and_cint_is_reached_over_a_network_of_their_own(compose: Tree) -> None:
+    open_ones = {name for name, network in compose["networks"].items() if "internal" not in network}
+    of = {name: networks(compose, name) & open_ones for name in ("balancer", "replica-1", "replica-2")}
+
+    assert all(len(found) == 1 for found in of.values())
+    assert of["replica-1"] == of["replica-2"]
+    assert not of["balancer"] & of["replica-1"]
+
+
+def test_the_balancer_keeps_no_idle_connection_for_as_long_as_a_replica_lingers(compose: Tree) -> None:
+    pools = re.findall(r"(?ms)^  upstream \w+ \{\n(.*?)^  \}", (DEPLOY / "nginx.conf").read_text("utf-8"))
+    kept = [re.findall(r"^ +keepalive_timeout (\d+)s;", pool, re.MULTILINE) for pool in pools]
+    lingering = float(compose["services"]["replica-1"]["environment"]["RECONTACT_LINGER_SECONDS"])
+
+    assert len(pools) == 3
+    assert all(len(seconds) == 1 and float(seconds[0]) < lingering for seconds in kept)
 
 
 @pytest.mark.parametrize(
