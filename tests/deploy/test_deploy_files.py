@@ -291,6 +291,12 @@ def test_the_balancer_keeps_no_idle_connection_for_as_long_as_a_replica_lingers(
     assert all(len(seconds) == 1 and float(seconds[0]) < lingering for seconds in kept)
 
 
+def test_the_restart_that_the_readme_describes_restarts_what_has_not_changed() -> None:
+    [command] = re.findall(r"`(docker compose [^`]*--no-deps[^`]*)`", (DEPLOY / "README.md").read_text("utf-8"))
+
+    assert "--force-recreate" in command.split()
+
+
 @pytest.mark.parametrize(
     ("path", "port", "code"),
     [("/livez", None, 0), ("/readyz", None, 0), ("/nothing", None, 1), ("/livez", "1", 1)],
