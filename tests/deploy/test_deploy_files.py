@@ -311,6 +311,29 @@ def test_the_health_check_asks_the_real_server(tmp_path: Path, path: str, port: 
     assert done.returncode == code
 
 
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [('public_url = "https://localhost:1234"', 0), ("public_url = 1234", 1)],
+    ids=["the server's", "none of a server's"],
+)
+def test_the_health_check_finds_the_public_url_in_the_file_with_the_settings(
+    tmp_path: Path, written: str, code: int
+) -> None:
+    file = tmp_path / "recontact.toml"
+    file.write_text(written, "utf-8")
+    variables = {
+        "RECONTACT_PUBLIC_URL": "https://localhost:1234",
+        "RECONTACT_AUTH_ISSUER": NEEDED["RECONTACT_AUTH_ISSUER"],
+    }
+    # As in a container: a server that listens on every address has no name of loopback.
+    with served(tmp_path, "--host", "0.0.0.0", **variables) as server:  # noqa: S104
+        asked = [sys.executable, str(DEPLOY / "healthcheck.py"), "/livez", str(server.address[1])]
+        environ = {name: value for name, value in os.environ.items() if name != "RECONTACT_PUBLIC_URL"}
+        done = subprocess.run(asked, env={**environ, "RECONTACT_CONFIG": str(file)}, timeout=20, check=False)
+
+    assert done.returncode == code
+
+
 def test_the_file_of_secrets_that_the_readme_writes_is_one_of_settings() -> None:
     text = (DEPLOY / "README.md").read_text("utf-8").partition("<<END\n")[2].partition("\nEND\n")[0]
     names = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
