@@ -48,6 +48,11 @@ def compose() -> Tree:
     return tree
 
 
+def networks(compose: Tree, service: str) -> set[str]:
+    """Name the networks that a service is on."""
+    return set(compose["services"][service]["networks"])
+
+
 @pytest.fixture(scope="module")
 def pod() -> Tree:
     """The template of the pods."""
@@ -243,8 +248,53 @@ def test_two_replicas_in_compose_share_one_database_and_reach_their_secrets_as_f
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["balancer"]
     assert all("healthcheck" in service for service in compose["services"].values())
     assert {service["logging"]["driver"] for service in compose["services"].values()} == {"local"}
-    assert compose["networks"]["inside"]["internal"] is True
-    assert list(compose["services"]["postgres"]["networks"]) == ["inside"]
+
+
+def test_the_database_is_reached_from_the_replicas_alone_and_reaches_nobody(compose: Tree) -> None:
+    [network] = networks(compose, "postgres")
+    on_it = {name for name in compose["services"] if network in networks(compose, name)}
+
+    assert on_it == {"postgres", "replica-1", "replica-2"}
+    assert compose["networks"][network]["internal"] is True
+
+
+def test_the_balancer_comes_from_the_network_whose_headers_the_replicas_believe(compose: Tree) -> None:
+    for replica in ("replica-1", "replica-2"):
+        # With a second one that they share, Docker chooses from which of them the balancer comes.
+        [shared] = networks(compose, replica) & networks(compose, "balancer")
+        [addresses] = compose["networks"][shared]["ipam"]["config"]
+        assert compose["services"][replica]["environment"]["RECONTACT_TRUSTED_PROXIES"] == addresses["subnet"]
+        assert compose["networks"][shared]["internal"] is True
+        # Nobody but the two is on it who could write such a header.
+        assert {name for name in compose["services"] if shared in networks(compose, name)} == {
+            "balancer",
+            "replica-1",
+            "replica-2",
+        }
+
+
+def test_the_port_is_published_and_cint_is_reached_over_a_network_of_their_own(compose: Tree) -> None:
+    open_ones = {name for name, network in compose["networks"].items() if "internal" not in network}
+    of = {name: networks(compose, name) & open_ones for name in ("balancer", "replica-1", "replica-2")}
+
+    assert all(len(found) == 1 for found in of.values())
+    assert of["replica-1"] == of["replica-2"]
+    assert not of["balancer"] & of["replica-1"]
+
+
+def test_the_balancer_keeps_no_idle_connection_for_as_long_as_a_replica_lingers(compose: Tree) -> None:
+    pools = re.findall(r"(?ms)^  upstream \w+ \{\n(.*?)^  \}", (DEPLOY / "nginx.conf").read_text("utf-8"))
+    kept = [re.findall(r"^ +keepalive_timeout (\d+)s;", pool, re.MULTILINE) for pool in pools]
+    lingering = float(compose["services"]["replica-1"]["environment"]["RECONTACT_LINGER_SECONDS"])
+
+    assert len(pools) == 3
+    assert all(len(seconds) == 1 and float(seconds[0]) < lingering for seconds in kept)
+
+
+def test_the_restart_that_the_readme_describes_restarts_what_has_not_changed() -> None:
+    [command] = re.findall(r"`(docker compose [^`]*--no-deps[^`]*)`", (DEPLOY / "README.md").read_text("utf-8"))
+
+    assert "--force-recreate" in command.split()
 
 
 @pytest.mark.parametrize(
@@ -257,6 +307,29 @@ def test_the_health_check_asks_the_real_server(tmp_path: Path, path: str, port: 
     with served(tmp_path, RECONTACT_PUBLIC_URL=url) as server:
         command = [sys.executable, str(DEPLOY / "healthcheck.py"), path, port or str(server.address[1])]
         done = subprocess.run(command, env={**os.environ, "RECONTACT_PUBLIC_URL": url}, timeout=20, check=False)
+
+    assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [('public_url = "https://localhost:1234"', 0), ("public_url = 1234", 1)],
+    ids=["the server's", "none of a server's"],
+)
+def test_the_health_check_finds_the_public_url_in_the_file_with_the_settings(
+    tmp_path: Path, written: str, code: int
+) -> None:
+    file = tmp_path / "recontact.toml"
+    file.write_text(written, "utf-8")
+    variables = {
+        "RECONTACT_PUBLIC_URL": "https://localhost:1234",
+        "RECONTACT_AUTH_ISSUER": NEEDED["RECONTACT_AUTH_ISSUER"],
+    }
+    # As in a container: a server that listens on every address has no name of loopback.
+    with served(tmp_path, "--host", "0.0.0.0", **variables) as server:  # noqa: S104
+        asked = [sys.executable, str(DEPLOY / "healthcheck.py"), "/livez", str(server.address[1])]
+        environ = {name: value for name, value in os.environ.items() if name != "RECONTACT_PUBLIC_URL"}
+        done = subprocess.run(asked, env={**environ, "RECONTACT_CONFIG": str(file)}, timeout=20, check=False)
 
     assert done.returncode == code
 

@@ -2,6 +2,9 @@
 
 import json
 import signal
+import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -15,9 +18,11 @@ from ears import subscribe
 from http_process import Served, content_of, served
 from mcp import Client, MCPError
 
+from recontact_mcp.remote.newcomers import see_in
 from recontact_tools.ending import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_types import CallToolResult
@@ -126,6 +131,65 @@ def leaves(error: BaseException) -> list[BaseException]:
     """Return what a group of errors is made of."""
     within: tuple[BaseException, ...] = getattr(error, "exceptions", ())
     return [leaf for one in within for leaf in leaves(one)] or [error]
+
+
+def test_whoever_has_a_connection_when_the_server_ends_is_answered(tmp_path: "Path") -> None:
+    with served(tmp_path, RECONTACT_LINGER_SECONDS="1") as server:
+        ask = f"GET /livez HTTP/1.1\r\nHost: {server.address[0]}:{server.address[1]}\r\n\r\n".encode()
+
+        def call_until_refused() -> "Counter[bytes]":
+            answers: Counter[bytes] = Counter()
+            while True:
+                try:
+                    wire = server.connection()
+                except ConnectionRefusedError:
+                    return answers
+                with wire:
+                    answers[asked(wire, ask)] += 1
+
+        with ThreadPoolExecutor(16) as pool:
+            calls = [pool.submit(call_until_refused) for _ in range(16)]
+            server.process.send_signal(signal.SIGTERM)
+            answers = [call.result() for call in calls]
+        code, said = server.ended()
+    assert {answer for each in answers for answer in each} == {b"HTTP/1.1 200 OK"}
+    assert code == 0
+    assert "Traceback" not in said
+
+
+def asked(wire: socket.socket, request: bytes) -> bytes:
+    """Send a request; return the first line of what came back, or the kind of failure."""
+    try:
+        wire.sendall(request)
+        return wire.recv(65_536).partition(b"\r\n")[0]
+    except OSError as error:
+        return type(error).__name__.encode()
+
+
+@pytest.fixture
+def waited_at() -> "Iterator[socket.socket]":
+    """A socket with somebody in its queue, whom nobody accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()):
+        yield listening
+
+
+async def test_a_queue_that_is_never_empty_keeps_nobody_from_stopping(waited_at: socket.socket) -> None:
+    with anyio.fail_after(PATIENCE):
+        await see_in([waited_at], forced=lambda: False)
+
+
+async def test_a_second_ctrl_c_waits_for_no_queue(waited_at: socket.socket) -> None:
+    asked = iter((False, True))  # and never again
+    with anyio.fail_after(PATIENCE):
+        await see_in([waited_at], forced=lambda: next(asked))
+    assert list(asked) == []
+
+
+async def test_a_system_without_filters_keeps_nobody_from_stopping() -> None:
+    gone = socket.create_server(("127.0.0.1", 0))
+    gone.close()  # nothing can be set any more
+    with anyio.fail_after(PATIENCE):
+        await see_in([gone], forced=lambda: True)
 
 
 async def test_ctrl_c_ends_the_server_too(tmp_path: "Path") -> None:

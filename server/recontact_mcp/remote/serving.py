@@ -13,6 +13,7 @@ from sse_starlette.sse import AppStatus
 
 from recontact_mcp.remote.binding import BACKLOG
 from recontact_mcp.remote.connections import Config, Connection, Peers
+from recontact_mcp.remote.newcomers import see_in
 
 if TYPE_CHECKING:
     import socket
@@ -77,11 +78,12 @@ class Serving(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop: linger, let go of those who only listen or wait, let the others come to their end."""
+        """Stop: linger, see the last ones in, let go of who only listens or waits, let the others come to their end."""
         self._ending.announce()
         with anyio.move_on_after(self._linger):
             while not self.force_exit:  # noqa: ASYNC110 (the handler of a signal sets it: it may set no event)
                 await anyio.sleep(LOOK_SECONDS)
+        await see_in(sockets or (), forced=lambda: self.force_exit)
         self._ending.begin()
         await super().shutdown(sockets)
 
