@@ -232,5 +232,5 @@ async def test_what_nobody_foresaw_is_reported_in_our_words_and_logged_without_a
         error = await refused(client, "upload_recontacts", ids=[CANARY])
     assert (error["code"], error["changed"], error["safe_to_repeat"]) == ("INTERNAL_ERROR", "unknown", False)
     assert "canary" not in json.dumps(error)
-    assert [record.levelno for record in caplog.records if record.name == "recontact_mcp.boundary"] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if record.name == "recontact_mcp.refusing"] == [logging.ERROR]
     assert CANARY not in caplog.text
