@@ -60,7 +60,8 @@ class Decisions:
         if found is None or found.standing(self.clock.now()) is Standing.EXPIRED:
             raise no_such_code()
         if not self.may(found, who=who):
-            raise approver_decides() if found.plan.principal == who else no_such_code()
+            own = found.plan.principal == who and self.sees(who, found.plan.group)
+            raise approver_decides() if own else no_such_code()
         return found
 
     async def plan(self, plan_id: str, *, who: str) -> Approval:
