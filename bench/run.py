@@ -1,16 +1,15 @@
 """Measure what the project promises about speed and memory, print a table, write bench/results.json.
 
 python -m bench.run             all of it, in some ten minutes; exits with 1 where a goal is missed
-python -m bench.run --record    also keep the results as bench/recorded.json, and make docs/performance.md of them
-python -m bench.run PART ...    only these parts, writing nothing: preflight, uploads, undo, service, postgres, gateway,
-                                server, startup, following, http, remote
+python -m bench.run --record    also keep the results in bench/recorded.json, and make docs/performance.md of them
+python -m bench.run PART ...    only these parts; with --record, what is recorded of the others stays: preflight,
+                                uploads, undo, service, postgres, gateway, server, startup, following, http, remote
 """
 
 import json
 import logging
 import os
 import platform
-import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,10 +17,11 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypedDict
 
 import anyio
 from bench import following, gateway, http, postgres, preflight, remote, server, service, startup, undo, uploads
-from bench.figures import Figure
+from bench.figures import Figure, Row
 from bench.preflight import WIDE
 from docs.generate import PERFORMANCE, RECORDED, fresh
 from rich.console import Console
@@ -66,12 +66,25 @@ PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
 }
 
 
-def measure(parts: Sequence[str], console: Console) -> list[Figure]:
+class Part(TypedDict):
+    """A part as it was measured, and where."""
+
+    machine: dict[str, str]
+    rows: list[Row]
+
+
+class Results(TypedDict):
+    """What is written down."""
+
+    parts: dict[str, Part]
+
+
+def measure(parts: Sequence[str], console: Console) -> dict[str, list[Figure]]:
     """Run the parts one after the other, each in an empty directory of its own."""
-    figures: list[Figure] = []
+    figures: dict[str, list[Figure]] = {}
     for part in parts:
         with console.status(f"measuring: {part}"), tempfile.TemporaryDirectory() as folder:
-            figures += PARTS[part](Path(folder).resolve())
+            figures[part] = PARTS[part](Path(folder).resolve())
     return figures
 
 
@@ -96,21 +109,33 @@ def machine() -> dict[str, str]:
     }
 
 
+def recorded_with(old: Results, new: Results) -> Results:
+    """Return what is recorded with newly measured parts in place of the same ones."""
+    joined = {**old["parts"], **new["parts"]}
+    return {"parts": {part: joined[part] for part in PARTS if part in joined}}
+
+
 def main(words: Sequence[str]) -> int:
     parts = [word for word in words if word != "--record"]
-    if not set(parts) <= PARTS.keys() or (parts and parts != [*words]):
+    if not set(parts) <= PARTS.keys():
         sys.stderr.write(f"{__doc__}\n")
         return 2
     logging.disable(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 140)
     place = machine()  # as it is before we load it ourselves
-    figures = measure(parts or [*PARTS], console)
+    found = measure(parts or [*PARTS], console)
+    figures = [figure for of_part in found.values() for figure in of_part]
     console.print(shown(figures))
+    results: Results = {
+        "parts": {
+            part: {"machine": place, "rows": [figure.row() for figure in of_part]} for part, of_part in found.items()
+        }
+    }
     if not parts:
-        results = {"machine": place, "rows": [figure.row() for figure in figures]}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     if "--record" in words:
-        shutil.copyfile(RESULTS, RECORDED)
+        old: Results = json.loads(RECORDED.read_text("utf-8"))
+        RECORDED.write_text(json.dumps(recorded_with(old, results), indent=2) + "\n", "utf-8")
         PERFORMANCE.write_text(fresh(PERFORMANCE), "utf-8")
     return 0 if all(figure.met for figure in figures) else 1
 

@@ -164,18 +164,23 @@ def offers() -> str:
 
 
 def measured() -> str:
-    """Say when and where the recorded figures were measured."""
-    place = json.loads(RECORDED.read_text("utf-8"))["machine"]
-    return (
-        f"Measured on {place['measured_at'][:10]} with recontact-mcp {place['recontact_mcp']}, mcp {place['mcp']} and "
-        f"Python {place['python']} on {place['system']} with {place['processors']} processors; "
-        f"the load of other programs was {place['load']} when it began."
-    )
+    """Say when and where the recorded figures were measured: each part may have been at another time."""
+    runs: dict[str, list[str]] = {}
+    for part, recorded in json.loads(RECORDED.read_text("utf-8"))["parts"].items():
+        place = recorded["machine"]
+        said = (
+            f"Measured on {place['measured_at'][:10]} with recontact-mcp {place['recontact_mcp']}, mcp {place['mcp']} "
+            f"and Python {place['python']} on {place['system']} with {place['processors']} processors; "
+            f"the load of other programs was {place['load']} when it began"
+        )
+        runs.setdefault(said, []).append(part)
+    return "\n\n".join(f"{said}: {', '.join(parts)}." for said, parts in runs.items())
 
 
 def figures() -> str:
     """List the recorded figures beside their goals."""
-    rows = json.loads(RECORDED.read_text("utf-8"))["rows"]
+    parts = json.loads(RECORDED.read_text("utf-8"))["parts"].values()
+    rows = [row for part in parts for row in part["rows"]]
     cells = [(row["what"], row["measured"], row["goal"], "yes" if row["met"] else "**no**") for row in rows]
     return table(("What", "Measured", "Goal", "Met"), cells)
 

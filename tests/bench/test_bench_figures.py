@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from bench.figures import Figure
-from bench.run import PARTS, main
+from bench.run import PARTS, Results, main, recorded_with
 from bench.timing import Pair, side_by_side
 
 
@@ -28,14 +28,26 @@ def test_a_row_says_what_was_measured_against_which_goal() -> None:
     assert (row["what"], row["measured"], row["goal"]) == ("Page", "1.02x (12 us against 11 us)", "at most 1.3x")
 
 
-@pytest.mark.parametrize("words", [["everything"], ["preflight", "--record"]], ids=["no part", "a part recorded"])
-def test_what_cannot_be_measured_or_recorded_is_refused_with_the_list_of_parts(
+@pytest.mark.parametrize("words", [["everything"], ["--record", "everything"], ["--recrod"]])
+def test_what_cannot_be_measured_is_refused_with_the_list_of_parts(
     capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     code = main(words)
 
     assert code == 2
     assert set(PARTS) <= set(re.findall(r"\w+", capsys.readouterr().err))
+
+
+def test_a_part_that_is_recorded_leaves_the_others_as_they_were() -> None:
+    old: Results = {"parts": {name: {"machine": {"load": "0.1"}, "rows": []} for name in ("http", "preflight")}}
+    new: Results = {"parts": {name: {"machine": {"load": "0.2"}, "rows": []} for name in ("undo", "http")}}
+    joined = recorded_with(old, new)["parts"]
+    assert {name: part["machine"]["load"] for name, part in joined.items()} == {
+        "preflight": "0.1",
+        "undo": "0.2",
+        "http": "0.2",
+    }
+    assert [*joined] == [name for name in PARTS if name in joined]
 
 
 def test_every_module_of_the_bench_is_reached_from_its_command() -> None:
