@@ -385,7 +385,7 @@ async def test_the_one_who_asks_is_not_the_second_person(
         assert f"give the code {error['approval_code']}" in error["next_step"]
         assert "to an approver" in error["next_step"]
         async with person_at(told, effects) as asker, person_at(told, effects, "https://issuer#boss") as boss:
-            with pytest.raises(NotFound):
+            with pytest.raises(NotAllowed):
                 await asker.approves(error["approval_code"])
             assert (await boss.approves(error["approval_code"])).approver == "https://issuer#boss"
         assert (await call(client, "remove_all_recontacts"))["ids_to_remove"] == 5
