@@ -1,6 +1,7 @@
 """Tests that run once on each database: which ones they are, and what they find there."""
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,7 +48,9 @@ def on_each_database(metafunc: pytest.Metafunc) -> None:
 def migrated(server: str) -> Generator[str]:
     """Yield the name of a database with all tables of the product, and no row; copies of it are made in no time."""
     with postgres_server.database(server) as url, TemporaryDirectory() as folder:
-        anyio.run(_start_once, Settings(data_dir=Path(folder), database_url=SecretStr(url)))
+        settings = Settings(data_dir=Path(folder), database_url=SecretStr(url))
+        with ThreadPoolExecutor(1) as beside:  # a test that drives a browser has a loop in this thread
+            beside.submit(anyio.run, _start_once, settings).result()
         with closing(psycopg.connect(url, autocommit=True)) as connection:
             # Whose key the first server here had; it is gone, and its key with its folder.
             connection.execute("DELETE FROM recontact.secrets WHERE name <> 'digests'")
