@@ -89,11 +89,8 @@ def build_server(
         middleware=[TaskListening(tasks, bus)] if settings.tasks else None,
     )
     following = Following(server, opening, bus)
-    server.middleware[:] = [
-        following,
-        fresh,
-        *taken(server.middleware),
-    ]
+    # Who may not watch something listens to no task of it either.
+    server.middleware[:] = [following, fresh, *taken(server.middleware)]
     server.asking_seconds = settings.confirm_seconds
     server.opening = opening
     server.local_files = local_files

@@ -60,14 +60,11 @@ class Entering:
             Route(LINK_PATH, self.show_link, methods=["GET"]),
             Route(LINK_PATH, self.follow_link, methods=["POST"]),
         ]
-        links = links if self._place.links else []
-        if self._place.sign_in is None:
-            return links
-        return [
-            *links,
+        signing_in = [
             Route(SIGN_IN_PATH, self.begin_signing_in, methods=["GET"]),
             Route(SIGNED_IN_PATH, self.finish_signing_in, methods=["GET"]),
         ]
+        return [*(links if self._place.links else ()), *(signing_in if self._place.sign_in is not None else ())]
 
     @told
     async def show_link(self, request: Request) -> Response:
