@@ -24,18 +24,9 @@ class OwnTraces(trace.TracerProvider):
     def __init__(self, provider: trace.TracerProvider) -> None:
         self._provider = provider
 
-    def get_tracer(
-        self,
-        instrumenting_module_name: str,
-        instrumenting_library_version: str | None = None,
-        schema_url: str | None = None,
-        attributes: Attributes = None,
-    ) -> trace.Tracer:
+    def get_tracer(self, *library: Any, **more: Any) -> trace.Tracer:  # noqa: ANN401 (passed on as they come)
         """Return what makes the spans of one library."""
-        made = self._provider.get_tracer(
-            instrumenting_module_name, instrumenting_library_version, schema_url, attributes
-        )
-        return _Own(made)
+        return _Own(self._provider.get_tracer(*library, **more))
 
 
 class _Own(trace.Tracer):
@@ -49,14 +40,11 @@ class _Own(trace.Tracer):
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002 (the library's own)
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002 (as above)
+        *rest: Any,  # noqa: ANN401 (passed on as they come)
+        **others: Any,  # noqa: ANN401 (as above)
     ) -> trace.Span:
         apart, linked = _apart(context, links)
-        return self._tracer.start_span(
-            name, apart, kind, attributes, linked, start_time, record_exception, set_status_on_exception
-        )
+        return self._tracer.start_span(name, apart, kind, attributes, linked, *rest, **others)
 
     def start_as_current_span(
         self,
@@ -65,7 +53,7 @@ class _Own(trace.Tracer):
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
-        *rest: Any,  # noqa: ANN401 (the edge to the library)
+        *rest: Any,  # noqa: ANN401 (as above)
         **others: Any,  # noqa: ANN401 (as above)
     ) -> Any:  # noqa: ANN401 (the library's type is private)
         apart, linked = _apart(context, links)
