@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from approval_site import Site, site
 from authorization_server import SERVER_CLIENT, SERVER_SECRET, AuthorizationServer
+from chromium import Chromium, chromium
 from pydantic import SecretStr
 
 from recontact_mcp.callers import principal_of
@@ -27,6 +28,13 @@ def signing_in(settings: Settings, authorization: AuthorizationServer) -> Settin
             "approval_client_secret": SecretStr(SERVER_SECRET),
         }
     )
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Chromium]:
+    """A browser, for one test."""
+    async with chromium() as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """What people do on the approval page, in a real browser: with a mouse, with a keyboard, by day and by night."""
 
 import re
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from approval_site import GROUP, PHRASE, Site, site
 from authorization_server import AuthorizationServer
-from chromium import Chromium, Window, chromium
+from chromium import Chromium, Window
+from http_process import content_of
 from mcp import Client
-from mcp_types import CallToolResult
 
 from recontact_mcp.remote.approval.views import duration
 from recontact_mcp.settings import Settings
@@ -25,17 +25,6 @@ pytestmark = [
 ]
 
 Identifiers = Callable[[int], list[str]]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-def said(result: CallToolResult) -> dict[str, Any]:
-    """Return what a tool answered."""
-    return result.structured_content or {}
 
 
 async def sign_in(window: Window, name: str) -> None:
@@ -119,7 +108,7 @@ async def test_without_authorization_the_servers_own_terminal_shows_a_link_that_
     arguments, announced = {"target_group_id": GROUP.target_group_id}, list[str]()
     async with site(settings, announced) as served, Client(f"{served.base}/mcp", mode=era) as client:
         uploaded = await client.call_tool("upload_recontacts", {**arguments, "ids": identifiers(5)})
-        job_id = said(uploaded)["job_id"]
+        job_id = content_of(uploaded)["job_id"]
         await client.call_tool("get_upload_job", {**arguments, "job_id": job_id, "wait_seconds": 45})
         refused = await client.call_tool("remove_all_recontacts", arguments)
         link = announced[-1].partition("opens it first: ")[2].split()[0]
@@ -136,10 +125,10 @@ async def test_without_authorization_the_servers_own_terminal_shows_a_link_that_
             await window.page.get_by_role("heading", name="Approved").wait_for()
             await window.check(served.base)
         removed = await client.call_tool("remove_all_recontacts", arguments)
-    error = said(refused)["error"]
+    error = content_of(refused)["error"]
     assert (error["code"], error["approve_url"]) == ("APPROVAL_REQUIRED", served.url)
     assert link.removeprefix(f"{served.base}/approve/link?key=")[:20] not in str(refused)
-    assert said(removed)["ids_to_remove"] == 5
+    assert content_of(removed)["ids_to_remove"] == 5
 
 
 async def test_two_tabs_decide_once(browser: Chromium, served: Site, ann: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from approval_site import CODE, PHRASE, Site, site
 from authorization_server import AuthorizationServer
-from chromium import Chromium, Window, chromium
+from chromium import Chromium, Window
 
 from recontact_mcp.callers import principal_of
 from recontact_mcp.remote.approval.passkeys import CHARACTERS_MAX, Passkeys
@@ -16,12 +16,6 @@ from recontact_mcp.settings import Settings
 from recontact_tools.errors import NotAllowed
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,23 +1,16 @@
 """Signing out of the pages: the visit ends for the browser and for its copies, and nobody else can end it."""
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from approval_site import CODE, Site, signed_in, site
 from authorization_server import AuthorizationServer
-from chromium import Chromium, Window, chromium
+from chromium import Chromium, Window
 
 from recontact_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
 
 
 async def left(window: Window) -> None:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from approval_site import GROUP, PHRASE, Site, site
 from authorization_server import AuthorizationServer
-from chromium import PHONE, Chromium, chromium
+from chromium import PHONE, Chromium
+from http_process import content_of
 from mcp import Client
-from mcp_types import CallToolResult
 from playwright.async_api import Page, expect
 
 from recontact_mcp.remote.approval.status_views import LOOK_MILLISECONDS
@@ -24,17 +24,6 @@ OTHER = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCF
 THIRD = TargetGroup(101, "01BTGNYV6HRNK8K8VKZASZCFP0", "01BTGNYV6HRNK8K8VKZASZCFP3")
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
 RESPONDENT = "0b7f7e0c-7a3e-4b62-9c57-0f6a2f4f8f10"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Chromium]:
-    async with chromium() as running:
-        yield running
-
-
-def said(result: CallToolResult) -> dict[str, Any]:
-    """Return what a tool answered."""
-    return result.structured_content or {}
 
 
 async def sign_in(page: Page, name: str, ends: str) -> None:
@@ -181,7 +170,7 @@ async def test_without_authorization_the_link_to_decide_also_shows_what_runs(
     arguments, announced, ids = {"target_group_id": GROUP.target_group_id}, list[str](), identifiers(5)
     async with site(settings, announced) as served, Client(f"{served.base}/mcp", mode=era) as client:
         uploaded = await client.call_tool("upload_recontacts", {**arguments, "ids": ids})
-        job_id = said(uploaded)["job_id"]
+        job_id = content_of(uploaded)["job_id"]
         await client.call_tool("get_upload_job", {**arguments, "job_id": job_id, "wait_seconds": 45})
         await client.call_tool("remove_all_recontacts", arguments)
         link = announced[-1].partition("opens it first: ")[2].split()[0]
@@ -193,7 +182,7 @@ async def test_without_authorization_the_link_to_decide_also_shows_what_runs(
             await page.get_by_role("button", name="Approve").click()
             await page.get_by_role("heading", name="Approved").wait_for()
             removed = await client.call_tool("remove_all_recontacts", arguments)
-            job_id = said(removed)["job_id"]
+            job_id = content_of(removed)["job_id"]
             await client.call_tool("get_removal_job", {**arguments, "job_id": job_id, "wait_seconds": 45})
             await page.reload()
             await page.get_by_role("link", name="See how it goes").click()

@@ -127,15 +127,19 @@ async def test_only_so_many_answers_are_kept() -> None:
     assert asked.times == KEPT_MAX + 2
 
 
-async def test_a_real_issuer_is_asked_as_a_client_with_a_secret(
-    serving: "Serving", authorization: "AuthorizationServer", era: str
-) -> None:
-    settings = {
+def introspecting(authorization: "AuthorizationServer") -> dict[str, Any]:
+    """Return the settings of a server that asks this issuer about tokens."""
+    return {
         "auth_introspection_url": f"{authorization.issuer}/introspect",
         "auth_client_id": SERVER_CLIENT,
         "auth_client_secret": SecretStr(SERVER_SECRET),
     }
-    async with serving(**settings) as place:
+
+
+async def test_a_real_issuer_is_asked_as_a_client_with_a_secret(
+    serving: "Serving", authorization: "AuthorizationServer", era: str
+) -> None:
+    async with serving(**introspecting(authorization)) as place:
         token = place.authorization.from_robot()
         async with place.client(token, era) as client:
             found = await client.call_tool("get_recontact_overview", {"target_group_id": OURS.target_group_id})
@@ -143,7 +147,7 @@ async def test_a_real_issuer_is_asked_as_a_client_with_a_secret(
             unknown = await http.post("/mcp", json={})
     assert not found.is_error
     assert unknown.status_code == 401
-    wrong = {**settings, "auth_client_secret": SecretStr("wrong")}
+    wrong = {**introspecting(authorization), "auth_client_secret": SecretStr("wrong")}
     async with serving(**wrong) as place, place.http(place.authorization.from_robot()) as http:
         unchecked = await http.post("/mcp", json={})
     assert unchecked.status_code == 503
@@ -176,12 +180,7 @@ async def test_made_up_tokens_do_not_drive_out_what_is_known_of_good_ones() -> N
 async def test_a_stranger_with_made_up_tokens_is_asked_to_wait_and_nobody_else(
     serving: "Serving", authorization: "AuthorizationServer", era: str
 ) -> None:
-    settings = {
-        "auth_introspection_url": f"{authorization.issuer}/introspect",
-        "auth_client_id": SERVER_CLIENT,
-        "auth_client_secret": SecretStr(SERVER_SECRET),
-        "http_failures_per_minute": 3.0,
-    }
+    settings = {**introspecting(authorization), "http_failures_per_minute": 3.0}
     stranger, office = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
     async with serving(**settings) as place:
         token, before = place.authorization.from_robot(), authorization.counts().get("introspect", 0)

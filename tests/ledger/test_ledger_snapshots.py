@@ -14,6 +14,7 @@ from recontact_tools.models import IdType, JobKind, TargetGroup
 pytestmark = pytest.mark.anyio
 
 Upload = Callable[..., Intent]
+Replacing = Callable[..., Replacement]
 Kept = Callable[..., Snapshot]
 CANARY = b"a sealed piece that must not be found again"
 
@@ -165,23 +166,10 @@ async def test_what_a_running_removal_needs_does_not_expire(
 
 
 async def test_what_a_running_replacement_needs_does_not_expire(
-    ledger: Ledger, snapshot: Kept, upload: Upload, now: datetime, group: TargetGroup
+    ledger: Ledger, snapshot: Kept, upload: Upload, replacement: Replacing, now: datetime
 ) -> None:
     due = now + timedelta(days=30)
-    replacement = Replacement(
-        replacement_id="NEW",
-        removal_id="OLD",
-        principal="ann",
-        group=group,
-        id_type=IdType.RSID,
-        ids=2,
-        stored_before=3,
-        stage=Stage.REMOVING,
-        fingerprint="print",
-        created_at=now,
-        updated_at=now,
-    )
-    await ledger.replacements.open(replacement)
+    await ledger.replacements.open(replacement("NEW", removal_id="OLD", id_type=IdType.RSID, plan_id=None))
     for removal_id in ("OLD", "OLD-1"):  # the answer to the first was lost
         removal = upload(removal_id, kind=JobKind.REMOVAL, id_type=None, file_name=None, parent_id="NEW")
         await ledger.open_intent(removal, payload=None)
