@@ -3,11 +3,12 @@
 import secrets
 from dataclasses import dataclass
 
-from recontact_tools.capping import a_plan, check_left_today
+from recontact_tools.capping import check_left_today
 from recontact_tools.errors import Detail, ErrorCode, NotAllowed
 from recontact_tools.guardrails import CODE_ALPHABET, CODE_LENGTH, code_shown
 from recontact_tools.handles import iso
 from recontact_tools.ledger import Approval, PlanPurpose, Standing
+from recontact_tools.ledger.usage import a_plan
 from recontact_tools.models import TargetGroup
 from recontact_tools.plans import NewList, asked_for, keep_staged, made_plan
 from recontact_tools.policy import check_write

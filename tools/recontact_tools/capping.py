@@ -4,21 +4,12 @@ from datetime import UTC, datetime, time, timedelta
 
 from recontact_tools.errors import ErrorCode, NotAllowed
 from recontact_tools.ledger import CapReached
+from recontact_tools.ledger.usage import exceeded
 from recontact_tools.models import Caps
 from recontact_tools.policy import ACCESS_EDITOR, Policy
 from recontact_tools.runtime import Runtime
 
 _WORDS = {"uploads": "uploads", "ids": "uploaded IDs", "removals": "removals"}
-
-
-def an_upload(ids: int) -> Caps:
-    """Return what an upload counts as."""
-    return Caps(1, ids, 0)
-
-
-def a_plan(new_ids: int | None) -> Caps:
-    """Return what a removal counts as, or with so many *new_ids* a replacement."""
-    return Caps(0, 0, 1) if new_ids is None else Caps(1, new_ids, 1)
 
 
 async def check_left_today(runtime: Runtime, wanted: Caps) -> None:
@@ -34,15 +25,6 @@ async def check_left_today(runtime: Runtime, wanted: Caps) -> None:
     reached = exceeded(caps, await runtime.ledger.usage.today(runtime.principal, now=now), wanted)
     if reached is not None:
         raise cap_reached(reached, runtime.rules.policy, now)
-
-
-def exceeded(caps: Caps, used: Caps, wanted: Caps) -> CapReached | None:
-    """Return the first cap that *wanted* on top of what was *used* would be more than; None where it fits."""
-    for name in _WORDS:
-        cap, before, added = (getattr(one, name) for one in (caps, used, wanted))
-        if added and cap is not None and before + added > cap:
-            return CapReached(name, cap=cap, used=before)
-    return None
 
 
 def cap_reached(reached: CapReached, policy: Policy, now: datetime) -> NotAllowed:

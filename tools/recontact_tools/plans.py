@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from recontact_tools.capping import a_plan, check_left_today
+from recontact_tools.capping import check_left_today
 from recontact_tools.conflicts import check_no_job_runs, running_job, running_replacement
 from recontact_tools.errors import ErrorCode, NotAllowed, RecontactError
 from recontact_tools.guardrails import (
@@ -13,6 +13,7 @@ from recontact_tools.guardrails import (
     plan_not_valid,
 )
 from recontact_tools.ledger import Plan, PlanPurpose, PlanState
+from recontact_tools.ledger.usage import a_plan
 from recontact_tools.models import TargetGroup
 from recontact_tools.policy import check_write
 from recontact_tools.runtime import Runtime

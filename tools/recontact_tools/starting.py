@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from recontact_tools.capping import an_upload, cap_reached, check_left_today
+from recontact_tools.capping import cap_reached, check_left_today
 from recontact_tools.comparing import check_room
 from recontact_tools.conflicts import check_no_job_runs, in_the_way, with_running_job
 from recontact_tools.errors import (
@@ -32,6 +32,7 @@ from recontact_tools.ledger import (
     Spending,
     TicketUsed,
 )
+from recontact_tools.ledger.usage import an_upload
 from recontact_tools.lost_jobs import look_again
 from recontact_tools.models import IdType
 from recontact_tools.revived import revived

@@ -11,6 +11,7 @@ from recontact_tools.models import Caps, JobKind
 if TYPE_CHECKING:
     from recontact_tools.ledger.records import Intent, Replacement
 
+_NAMES = ("uploads", "ids", "removals")
 # In one statement, so that of two processes that count at once the second sees the first.
 _COUNT = """
     INSERT INTO usage (principal, day, uploads, ids, removals) VALUES (?, ?, ?, ?, ?)
@@ -56,8 +57,7 @@ def count_intent(connection: Connection, intent: "Intent", caps: Caps | None) ->
     """
     if caps is None or intent.parent_id is not None:
         return
-    is_upload = intent.kind is JobKind.UPLOAD
-    wanted = (1, intent.ids or 0, 0) if is_upload else (0, 0, 1)
+    wanted = an_upload(intent.ids or 0) if intent.kind is JobKind.UPLOAD else a_plan(None)
     _count(connection, intent.principal, intent.created_at, wanted, caps)
 
 
@@ -68,15 +68,35 @@ def count_replacement(connection: Connection, replacement: "Replacement", caps: 
         CapReached: As for an intent.
     """
     if caps is not None:
-        _count(connection, replacement.principal, replacement.created_at, (1, replacement.ids, 1), caps)
+        _count(connection, replacement.principal, replacement.created_at, a_plan(replacement.ids), caps)
 
 
-def _count(connection: Connection, principal: str, now: datetime, wanted: tuple[int, int, int], caps: Caps) -> None:
-    row = connection.execute(_COUNT, (principal, day_of(now), *wanted)).fetchone()
-    for name, added in zip(("uploads", "ids", "removals"), wanted, strict=True):
-        cap: int | None = getattr(caps, name)
-        if added and cap is not None and row[name] > cap:
-            raise CapReached(name, cap=cap, used=row[name] - added)
+def an_upload(ids: int) -> Caps:
+    """Return what an upload counts as."""
+    return Caps(1, ids, 0)
+
+
+def a_plan(new_ids: int | None) -> Caps:
+    """Return what a removal counts as, or with so many *new_ids* a replacement."""
+    return Caps(0, 0, 1) if new_ids is None else Caps(1, new_ids, 1)
+
+
+def exceeded(caps: Caps, used: Caps, wanted: Caps) -> CapReached | None:
+    """Return the first cap that *wanted* on top of what was *used* would be more than; None where it fits."""
+    for name in _NAMES:
+        cap, before, added = (getattr(one, name) for one in (caps, used, wanted))
+        if added and cap is not None and before + added > cap:
+            return CapReached(name, cap=cap, used=before)
+    return None
+
+
+def _count(connection: Connection, principal: str, now: datetime, wanted: Caps, caps: Caps) -> None:
+    added = [getattr(wanted, name) for name in _NAMES]
+    row = connection.execute(_COUNT, (principal, day_of(now), *added)).fetchone()
+    before = Caps(*(row[name] - more for name, more in zip(_NAMES, added, strict=True)))
+    reached = exceeded(caps, before, wanted)
+    if reached is not None:
+        raise reached
 
 
 def _today(connection: Connection, principal: str, now: datetime) -> Caps:

@@ -14,7 +14,7 @@ from recontact_mcp.remote.approval.place import PATH
 from recontact_mcp.remote.approval.registering import Registering
 from recontact_mcp.remote.approval.signing_out import SigningOut
 from recontact_mcp.remote.approval.status import StatusPages
-from recontact_mcp.remote.approval.views import Shown, Signing, Visit
+from recontact_mcp.remote.approval.views import Shown, Signing
 from recontact_tools.deciding import PASSKEY, passkey_needed
 from recontact_tools.errors import NotAllowed, NotFound, RateLimited
 from recontact_tools.ledger import Standing
@@ -56,7 +56,7 @@ class Pages:
         code = request.query_params.get("code")
         if session is None:
             return stranger(self._place, code)
-        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        visit = sessions.visit(session, now=now)
         if not code:
             return entrance.code_form(visit, PATH)
         try:
@@ -117,7 +117,7 @@ class Pages:
         )
         token = sessions.form(session, plan.plan_id, now=now)
         signing = await self._signing(decisions, session, approval)
-        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        visit = sessions.visit(session, now=now)
         return Shown(approval, approval.standing(now), visit, restoring, decisions.kept, token, signing)
 
     def _shown(self, shown: Shown, *, trouble: str | None = None) -> Response:

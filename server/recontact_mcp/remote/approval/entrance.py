@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from recontact_mcp.remote.approval.views import TITLE, Visit, alert, visit_of
+from recontact_mcp.remote.approval.views import TITLE, alert, visit_of
 from recontact_mcp.remote.pages import html, page
 
 if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
+
+    from recontact_mcp.remote.approval.sessions import Visit
 
 
 def sign_in(way: str, *, looking: bool = False) -> HTMLResponse:

@@ -11,7 +11,7 @@ from recontact_mcp.remote.approval.answering import STRANGE, form_of, told
 from recontact_mcp.remote.approval.entering import stranger
 from recontact_mcp.remote.approval.passkeys import Passkeys
 from recontact_mcp.remote.approval.place import PASSKEY_PATH, PATH, may_enrol
-from recontact_mcp.remote.approval.views import TROUBLE, Visit, alert, visit_of
+from recontact_mcp.remote.approval.views import TROUBLE, alert, visit_of
 from recontact_mcp.remote.pages import html, page
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from recontact_mcp.remote.approval.passkeys import Challenge
     from recontact_mcp.remote.approval.place import Place
-    from recontact_mcp.remote.approval.sessions import Session, Sessions
+    from recontact_mcp.remote.approval.sessions import Session, Sessions, Visit
     from recontact_tools.deciding import Decisions
 
 _FORM: Final = "a new passkey"
@@ -77,7 +77,7 @@ class Registering:
         challenge = await self._passkeys.to_register(approvals, session.principal, now=now)
         token = sessions.form(session, _FORM, now=now)
         status = 200 if trouble is None else 403
-        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        visit = sessions.visit(session, now=now)
         return registration(visit, token, challenge, trouble=trouble, status=status)
 
 

@@ -37,6 +37,14 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks at a page, and the token of the form that ends their visit."""
+
+    viewer: str
+    leaving: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sessions:
     """Reads and writes the cookies of one place; only over https can they be kept from everything else on the host."""
 
@@ -92,9 +100,9 @@ class Sessions:
         said = {"visit": session.visit, "subject": subject}
         return self.tokens.made("form", said, now=now, lasts=lasts)
 
-    def leaving(self, session: Session, *, now: datetime) -> str:
-        """Return the token of the form that ends a visit."""
-        return self.form(session, LEAVING, now=now, lasts=LOOKING_LASTS)
+    def visit(self, session: Session, *, now: datetime) -> Visit:
+        """Return who looks, with the token of the form that ends their visit."""
+        return Visit(session.principal, self.form(session, LEAVING, now=now, lasts=LOOKING_LASTS))
 
     def subject(self, session: Session, text: str, *, now: datetime) -> str | None:
         """Return what a form's token is about; None if it is not of this visit."""

@@ -13,7 +13,6 @@ from recontact_mcp.remote.approval.answering import told
 from recontact_mcp.remote.approval.entering import stranger
 from recontact_mcp.remote.approval.place import STATUS_PATH
 from recontact_mcp.remote.approval.status_views import Decidable
-from recontact_mcp.remote.approval.views import Visit
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,7 +44,7 @@ class StatusPages:
         decisions, sessions, session, now = await self._place.received(request, looking=True)
         if session is None:
             return stranger(self._place, None, to=request.url.path)
-        who, leaving = session.principal, sessions.leaving(session, now=now)
+        who = session.principal
         started = await history(decisions.ledger, principal=who, last=LAST, now=now, pace=decisions.pace)
         lines = tuple(line for line in started if decisions.sees(who, line.group))
         found = await decisions.pending(who=who)
@@ -53,7 +52,7 @@ class StatusPages:
         news = status_views.news_of_all(pending, lines)
         if _wants_news(request):
             return _told(news)
-        return status_views.overview(Visit(who, leaving), pending, lines, news)
+        return status_views.overview(sessions.visit(session, now=now), pending, lines, news)
 
     @told
     async def one(self, request: Request) -> Response:
@@ -65,7 +64,7 @@ class StatusPages:
         if line is None or line.principal != session.principal or not decisions.sees(line.principal, line.group):
             return views.trouble_page("No such job", _NONE, status=404)
         news = status_views.news_of_one(line)
-        visit = Visit(session.principal, sessions.leaving(session, now=now))
+        visit = sessions.visit(session, now=now)
         return _told(news) if _wants_news(request) else status_views.job(visit, line, news)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
 
     from recontact_mcp.history import Line
-    from recontact_mcp.remote.approval.views import Visit
+    from recontact_mcp.remote.approval.sessions import Visit
     from recontact_tools.ledger import Approval, Proof
 
 # ours: often enough to look alive; one look reads the ledger for a millisecond and asks the API nothing.

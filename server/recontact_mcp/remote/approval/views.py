@@ -17,20 +17,13 @@ if TYPE_CHECKING:
     from starlette.responses import HTMLResponse
 
     from recontact_mcp.remote.approval.passkeys import Challenge
+    from recontact_mcp.remote.approval.sessions import Visit
     from recontact_tools.ledger import Approval
     from recontact_tools.schedule import Eta
 
 _MINUTE: Final = 60
 TITLE: Final = "Decide about a removal"
 _NOTHING: Final = Html()
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Who looks at a page, and the token of the form that ends their visit."""
-
-    viewer: str
-    leaving: str
 
 
 @dataclass(frozen=True, slots=True)
