@@ -4,14 +4,11 @@ import json
 import signal
 import socket
 import tracemalloc
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 import pytest
-from http_process import all_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-HASTY = Limits(head_seconds=0.3, body_seconds=0.3, body_bytes_per_second=1_000_000.0)
 MODERN = {
     "accept": "application/json, text/event-stream",
     "mcp-protocol-version": "2026-07-28",
@@ -46,12 +42,6 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
-LISTEN = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "subscriptions/listen",
-    "params": {"notifications": {"toolsListChanged": True}, "_meta": META},
-}
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -375,81 +365,6 @@ async def test_of_very_many_callers_those_are_remembered_who_have_spent_their_sh
     spent = [await call("first") for _ in range(2)]
     assert first == [200, 200]
     assert spent == [200, again]
-
-
-@asynccontextmanager
-async def serving(made: "Parts") -> AsyncGenerator[socket.socket]:
-    """Serve on a real socket in this process; yield a connection to it."""
-    listening = listen("127.0.0.1", 0)
-    ready = anyio.Event()
-    server = Serving(config_of(build_app(made), made), made.opening.ending, linger=0.0, ready=ready.set)
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, [listening])
-        await ready.wait()
-        with socket.create_connection(listening.getsockname(), timeout=20) as wire:
-            yield wire
-        server.should_exit = True
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"GET /livez HTTP/1.1\r\nHost: 127.0", id="half a head"),
-        pytest.param(
-            b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nContent-Length: 10\r\n\r\n{", id="the beginning of a body"
-        ),
-    ],
-)
-async def test_a_request_that_does_not_come_is_given_up(parts: "Callable[..., Parts]", sent: bytes) -> None:
-    with anyio.fail_after(30):
-        async with serving(parts(limits=HASTY)) as wire:
-            wire.sendall(sent)
-            answer = await anyio.to_thread.run_sync(all_of, wire)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"too slowly" in answer
-
-
-async def test_on_a_connection_that_is_kept_the_next_head_has_its_time_too(parts: "Callable[..., Parts]") -> None:
-    with anyio.fail_after(30):
-        async with serving(parts(limits=HASTY)) as wire:
-            whole = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8765\r\n\r\n"
-            wire.sendall(whole)
-            first = b""
-            while not first.endswith(b"}"):  # head and body may come one by one
-                first += await anyio.to_thread.run_sync(wire.recv, 65_536)
-            wire.sendall(whole[:20])
-            answer = await anyio.to_thread.run_sync(all_of, wire)
-    assert first.startswith(b"HTTP/1.1 200 ")
-    assert answer.startswith(b"HTTP/1.1 408 ")
-
-
-async def test_a_head_that_is_too_long_and_none_is_refused_once(parts: "Callable[..., Parts]") -> None:
-    limits = Limits(url_bytes=1_000, header_bytes=9_000)
-    with anyio.fail_after(30):
-        async with serving(parts(limits=limits)) as wire:
-            wire.sendall(b"GET /livez HTTP/1.1\r\nX-Canary: " + b"c" * 9_500)
-            wire.sendall(b"\r\nX Canary : c\r\n" + b"c" * 1_000)
-            answer = await anyio.to_thread.run_sync(all_of, wire)
-    assert answer.count(b"HTTP/1.1 4") == 1
-    assert answer.startswith(b"HTTP/1.1 4")
-
-
-async def test_what_is_no_request_during_an_answer_ends_the_answer_and_adds_nothing_to_it(
-    parts: "Callable[..., Parts]",
-) -> None:
-    with anyio.fail_after(30):
-        async with serving(parts()) as wire:
-            body = json.dumps(LISTEN).encode()
-            told = {"Host": "127.0.0.1:8765", "Content-Type": "application/json", **MODERN}
-            told |= {"mcp-method": "subscriptions/listen", "Content-Length": str(len(body))}
-            lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-            wire.sendall(f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + body)
-            begun = await anyio.to_thread.run_sync(wire.recv, 65_536)
-            wire.sendall(b"canary\r\n\r\n")
-            rest = await anyio.to_thread.run_sync(all_of, wire)
-    assert begun.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 " not in rest
 
 
 class Noting(Serving):
